@@ -1,0 +1,302 @@
+"""What workflows and steps may ask of the outside world.
+
+Every method either returns, or raises one of ``bot.errors``: ``Transient`` (nothing was done), ``Permanent``
+(somebody must act) or ``UnknownOutcome`` (a write was sent, no answer came). Nothing foreign leaks out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from bot.facts import (
+    Applied,
+    BuildRequest,
+    Change,
+    Commit,
+    Comparison,
+    ConfigCommit,
+    Diagnosis,
+    Job,
+    JobRecord,
+    PullRequest,
+    RemoteImage,
+    Repository,
+    Review,
+    Rollout,
+    StatusState,
+    Target,
+)
+from bot.releases import Person
+
+T = TypeVar("T")
+
+# ---------------------------------------------------------------- GitHub
+
+
+class Forge(Protocol):
+    """GitHub's REST API. ``repo`` is always ``owner/name``."""
+
+    def identity(self) -> Person | None:
+        """Who the bot is, or None where the API will not say."""
+        ...
+
+    def repository(self, repo: str) -> Repository:
+        """The repository's facts."""
+        ...
+
+    def commit(self, repo: str, sha: str) -> Commit:
+        """One commit."""
+        ...
+
+    def pull_requests_of(self, repo: str, sha: str) -> tuple[PullRequest, ...]:
+        """The pull requests that a commit belongs to, merged ones too."""
+        ...
+
+    def compare(self, repo: str, base: str, head: str) -> Comparison | None:
+        """How head stands to base; None where GitHub no longer knows one of them."""
+        ...
+
+    def pull_request(self, repo: str, number: int) -> PullRequest:
+        """One pull request, whole."""
+        ...
+
+    def find_pull_request(self, repo: str, head_branch: str, *, state: str = "open") -> PullRequest | None:
+        """The newest pull request from that branch of the repo itself; ``state``: open, closed or all."""
+        ...
+
+    def open_pull_requests(self, repo: str) -> tuple[PullRequest, ...]:
+        """All open pull requests, oldest first."""
+        ...
+
+    def open_pull_request(self, repo: str, *, head: str, base: str, title: str, body: str) -> PullRequest:
+        """Open one. Never repeated blindly: look with ``find_pull_request`` first, and after UnknownOutcome."""
+        ...
+
+    def edit_pull_request(self, repo: str, number: int, *, title: str, body: str) -> None:
+        """Set title and body."""
+        ...
+
+    def reviews(self, repo: str, number: int) -> tuple[Review, ...]:
+        """All submitted reviews, oldest first."""
+        ...
+
+    def merge_pull_request(self, repo: str, number: int, *, head: str, title: str, message: str) -> str:
+        """Squash exactly ``head`` onto the base and return the new commit.
+
+        Raises:
+            Permanent: the head moved (409) or it may not be merged (405), in GitHub's words.
+            UnknownOutcome: no answer; read the pull request to learn.
+        """
+        ...
+
+    def comment(self, repo: str, number: int, *, marker: str, body: str) -> None:
+        """Have exactly one comment that holds ``marker`` (an HTML comment), with this body."""
+        ...
+
+    def set_status(
+        self, repo: str, sha: str, *, context: str, state: StatusState, description: str, url: str | None
+    ) -> None:
+        """A commit status. ``description`` is cut at GitHub's 140 characters. Unavailable: one log line."""
+        ...
+
+    def can_write(self, repo: str, login: str) -> bool:
+        """Whether that person may push to the repo. Fails closed: cannot be asked means False."""
+        ...
+
+    def team_members(self, team: str) -> frozenset[str]:
+        """The logins of ``org/team``. Fails closed: cannot be asked means nobody."""
+        ...
+
+
+# ---------------------------------------------------------------- Git
+
+
+class SourceRepos(Protocol):
+    """The apps' source repositories over git. They are read, never run, never written."""
+
+    def branch_head(self, repo: str, branch: str) -> str | None:
+        """The commit a branch points to now (``git ls-remote``: no API budget), None where it is gone."""
+        ...
+
+    def checkout(self, repo: str, sha: str) -> AbstractContextManager[Path]:
+        """The tree of exactly that commit (shallow, by SHA) in a folder that is gone afterwards, without ``.git``."""
+        ...
+
+
+class ConfigRepo(Protocol):
+    """The config repo through a bare mirror. Reads come from the mirror as of the last ``fetch``."""
+
+    @property
+    def branch(self) -> str:
+        """The config branch."""
+        ...
+
+    def fetch(self) -> str:
+        """Bring the mirror up to date (branches, notes) and return the config branch's head."""
+        ...
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file's bytes at a commit; None where there is none."""
+        ...
+
+    def files(self, commit: str, path: str) -> tuple[str, ...]:
+        """The file itself, or every file below the folder, sorted; empty where there is nothing."""
+        ...
+
+    def last_change(self, commit: str, paths: Sequence[str]) -> ConfigCommit | None:
+        """The newest commit on the first-parent line that changed any of the paths (a merge counts itself)."""
+        ...
+
+    def commit(self, sha: str) -> ConfigCommit | None:
+        """One commit of the mirror."""
+        ...
+
+    def find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
+        """The newest commit reachable from ``commit`` that carries exactly this trailer."""
+        ...
+
+    def branch_tip(self, branch: str) -> str | None:
+        """The commit another branch points to, as of the last fetch."""
+        ...
+
+    def make(self, change: Change) -> ConfigCommit | None:
+        """Commit a change onto the config branch and push it by compare-and-swap.
+
+        Loses no race: on a rejected push it fetches and applies the edit to the new head. Concurrent calls share
+        one push, one commit each. Returns the commit (the one found, where it was there already), or None where
+        the edit changes nothing.
+        """
+        ...
+
+    def propose(self, branch: str, change: Change) -> ConfigCommit | None:
+        """Set a branch of the bot's own to one commit on top of the config branch's head, and push it.
+
+        The branch is moved only if its tip is the bot's own (else Permanent). Left as it is where its tip already
+        carries the change's id, sits on a base whose files in question are the same, and would be the same text.
+        None where the edit changes nothing.
+        """
+        ...
+
+    def delete_branch(self, branch: str) -> None:
+        """Delete a branch of the bot's own; nothing where it is gone."""
+        ...
+
+    def notes(self, commit: str) -> tuple[str, ...]:
+        """The lines of ``refs/notes/slipway`` on a commit, as of the last fetch."""
+        ...
+
+    def add_note(self, commit: str, line: str) -> None:
+        """Append a line to the commit's note (compare-and-swap); nothing where that very line is there."""
+        ...
+
+
+# ---------------------------------------------------------------- images
+
+
+class Registry(Protocol):
+    """A registry's HTTP API. ``repository`` includes the host, as in an image reference."""
+
+    def find(self, repository: str, reference: str) -> RemoteImage | None:
+        """The image under a tag or digest, None where there is none. An index answers with its first image's labels."""
+        ...
+
+    def tag(self, repository: str, digest: str, tag: str) -> None:
+        """Point a tag at a digest: the manifest's bytes and media type as they are, nothing pulled."""
+        ...
+
+
+class ImageBuilder(Protocol):
+    """The engine that builds and pushes. Lines of its output go to ``log``."""
+
+    def build(self, request: BuildRequest, log: Callable[[str], None]) -> None:
+        """Build ``request.image`` locally. Permanent with the last lines of output where the build fails."""
+        ...
+
+    def push(self, image: str, log: Callable[[str], None]) -> None:
+        """Push a built image."""
+        ...
+
+    def remove(self, image: str) -> None:
+        """Remove the local image, keep the build cache; nothing where it is gone."""
+        ...
+
+
+# ---------------------------------------------------------------- clusters
+
+
+class Clusters(Protocol):
+    """Kubernetes API servers by kubeconfig context. Unreachable: ``Transient``."""
+
+    def apply(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Applied, ...]:
+        """Server-side apply, in dependency order, after a dry run of all of them.
+
+        Raises:
+            Permanent: the cluster refuses an object (it is named, with the reason); nothing was applied where the
+                dry run could tell.
+        """
+        ...
+
+    def rollout(self, target: Target, applied: Sequence[Applied], *, wait: float) -> Rollout:
+        """Look at the applied workloads; wait up to ``wait`` seconds for the state to end."""
+        ...
+
+    def diagnose(self, target: Target, applied: Sequence[Applied]) -> Diagnosis:
+        """Waiting reasons, events and last log lines of the workloads' pods that are not ready."""
+        ...
+
+
+# ---------------------------------------------------------------- time, work
+
+
+class Clock(Protocol):
+    """The only source of time in workflows and steps."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        ...
+
+
+class Queue(Protocol):
+    """The durable queue."""
+
+    def enqueue(self, job: Job) -> bool:
+        """Store a job; False where its id is known already. On disk when this returns."""
+        ...
+
+    def job(self, id: str) -> JobRecord | None:  # noqa: A002 - the design's word for it
+        """One job."""
+        ...
+
+    def jobs(self, prefix: str, *, limit: int = 100) -> tuple[JobRecord, ...]:
+        """The jobs whose id starts with prefix, newest first."""
+        ...
+
+
+class Run(Protocol):
+    """One durable run of a workflow: every step's result is stored, so a replay does not repeat it."""
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        ...
+
+    def step(self, name: str, function: Callable[[], T], *, attempts: int = 5) -> T:
+        """Run a step once. ``Transient`` and ``UnknownOutcome`` run it again (it looks first), with growing pauses.
+
+        The result must be JSON, an enum of this project, or a frozen dataclass of this project.
+        """
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep durably: a restart sleeps only the rest."""
+        ...
+
+    def start(self, job: Job) -> bool:
+        """Start another workflow and do not wait; False where its id is known already."""
+        ...
+
+    def call(self, job: Job) -> Any:
+        """Start another workflow (or join the one with that id) and wait for its result."""
+        ...
