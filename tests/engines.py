@@ -4,6 +4,7 @@ Nothing is left behind: every server keeps its state in a temporary folder, is t
 told so by the kernel (``setpriv --pdeathsig``) when the test run itself is killed.
 """
 
+import json
 import os
 import pwd
 import re
@@ -22,7 +23,6 @@ from pathlib import Path
 import docker
 import psycopg
 import pytest
-import yaml
 
 STARTING_SECONDS = 60
 STOPPING_SECONDS = 30
@@ -227,7 +227,7 @@ def registry_server(login: tuple[str, str] | None = None) -> Iterator[RegistrySe
         if login is not None:
             (folder / "htpasswd").write_text(_REGISTRY_HTPASSWD)
             settings["auth"] = {"htpasswd": {"realm": "Slipway tests", "path": str(folder / "htpasswd")}}
-        (folder / "registry.yml").write_text(yaml.safe_dump(settings))
+        (folder / "registry.yml").write_text(json.dumps(settings))  # JSON is YAML
         log = folder / "registry.log"
         with running([program, "serve", str(folder / "registry.yml")], log=log) as process:
             listening = re.compile(r"listening on (127\.0\.0\.1:\d+)")
