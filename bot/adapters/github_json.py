@@ -1,0 +1,135 @@
+"""GitHub's JSON as the plain facts of ``bot.facts``.
+
+It reads what was sent rather than PyGithub's attributes: an attribute that is missing makes PyGithub fetch the
+whole object again, and a server that leaves out an optional field must not stop a deployment.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from github.GithubObject import GithubObject
+
+from bot.facts import Commit, Comparison, PullRequest, Repository, Review, ReviewState
+from bot.releases import Person
+
+Json = Mapping[str, Any]
+
+SUBMITTED = frozenset(state.value for state in ReviewState) - {ReviewState.PENDING.value}
+"""States of reviews that are no longer being written."""
+
+GHOST = "ghost"
+"""The login GitHub shows in place of a deleted account."""
+
+
+def as_sent(item: GithubObject) -> Json:
+    """What the server sent about an item of a list, without PyGithub's second request for the rest of it."""
+    sent: Json = GithubObject.raw_data.fget(item)  # type: ignore[attr-defined]  # a property's function
+    return sent
+
+
+def person(sent: Json | None) -> Person | None:
+    """An account; None where GitHub names none."""
+    if not sent or not sent.get("login"):
+        return None
+    return Person(login=str(sent["login"]), id=sent.get("id"), name=sent.get("name") or None)
+
+
+def repository(name: str, sent: Json) -> Repository:
+    """A repository. One of unknown visibility counts as public, so that nothing of it is assumed secret."""
+    return Repository(
+        name=name,
+        default_branch=str(sent["default_branch"]),
+        private=bool(sent.get("private", False)),
+    )
+
+
+def commit(sent: Json) -> Commit:
+    """A commit with its author's account, where GitHub knows it."""
+    inner = _part(sent, "commit")
+    author, committer = _part(inner, "author"), _part(inner, "committer")
+    return Commit(
+        sha=str(sent["sha"]),
+        subject=str(inner.get("message") or "").partition("\n")[0],
+        author=person(_part(sent, "author")),
+        author_name=str(author.get("name") or ""),
+        committed_at=utc(committer.get("date") or author.get("date")) or "",
+        url=str(sent.get("html_url") or ""),
+    )
+
+
+def comparison(sent: Json) -> Comparison:
+    """How two commits stand to each other."""
+    commits = tuple(commit(item) for item in sent.get("commits") or ())
+    return Comparison(status=str(sent["status"]), total=int(sent.get("total_commits", len(commits))), commits=commits)
+
+
+def pull_request(repo: str, sent: Json) -> PullRequest:
+    """A pull request, whole or as a list shows it."""
+    head, base = _part(sent, "head"), _part(sent, "base")
+    merged = bool(sent.get("merged") or sent.get("merged_at"))
+    return PullRequest(
+        repo=repo,
+        number=int(sent["number"]),
+        title=str(sent.get("title") or ""),
+        body=str(sent.get("body") or ""),
+        state=str(sent["state"]),
+        url=str(sent.get("html_url") or ""),
+        author=person(_part(sent, "user")),
+        head_branch=str(head["ref"]),
+        head_sha=str(head["sha"]),
+        head_repo=_head_repo(repo, head),
+        base_branch=str(base["ref"]),
+        merged=merged,
+        merge_sha=(sent.get("merge_commit_sha") or None) if merged else None,
+        merged_by=person(_part(sent, "merged_by")),
+        merged_at=utc(sent.get("merged_at")),
+        mergeable=sent.get("mergeable"),
+    )
+
+
+def _head_repo(repo: str, head: Json) -> str | None:
+    """Where the head branch lives; None where that fork is gone.
+
+    The repository itself is spelled as the caller spells it. Where only the owner is told, the same owner means
+    the same repository: GitHub lets nobody fork a repository of their own.
+    """
+    name = _part(head, "repo").get("full_name")
+    if name is None:
+        owner = str(head.get("label") or "").partition(":")[0]
+        return repo if owner.casefold() == repo.partition("/")[0].casefold() else None
+    return repo if str(name).casefold() == repo.casefold() else str(name)
+
+
+def reviews(sent: Iterable[Json]) -> tuple[Review, ...]:
+    """The submitted reviews, oldest first. One in a state GitHub has not documented approves nothing: left out."""
+    known = (item for item in sent if str(item.get("state")).upper() in SUBMITTED)
+    found = (
+        Review(
+            id=int(item.get("id") or 0),
+            person=person(_part(item, "user")) or Person(GHOST),
+            state=ReviewState(str(item["state"]).upper()),
+            commit=str(item.get("commit_id") or ""),
+            submitted_at=utc(item.get("submitted_at")) or "",
+        )
+        for item in known
+    )
+    return tuple(sorted(found, key=lambda review: (review.submitted_at, review.id)))
+
+
+def utc(text: str | None) -> str | None:
+    """An RFC 3339 time in UTC; text that is no such time as it is."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _part(sent: Json, key: str) -> Json:
+    """A nested object; empty where it is missing or null."""
+    part = sent.get(key)
+    return part if isinstance(part, Mapping) else {}
