@@ -5,7 +5,8 @@ Git over HTTPS takes the same tokens as the API (with any user name, by custom `
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol
 
 import github
@@ -63,7 +64,7 @@ class TokenCredentials:
 
 @dataclass(frozen=True, slots=True)
 class _Issued:
-    token: str
+    token: str = field(repr=False)
     expires: float
 
 
@@ -72,7 +73,7 @@ class AppCredentials:
 
     Args:
         app_id: the App's id.
-        private_key: its private key, PEM.
+        private_key: its private key, PEM; line ends may be written as a backslash and an n.
         api_url: the REST base.
         timeout: seconds GitHub may stay silent.
 
@@ -126,7 +127,7 @@ class AppCredentials:
             return _Issued(answer.token, answer.expires_at.timestamp())
         except FOREIGN as error:
             self._installations.pop(owner, None)
-            if status_of(error) == 404:  # noqa: PLR2004 - HTTP's own number
+            if status_of(error) == HTTPStatus.NOT_FOUND:
                 raise Permanent(
                     f"Could not {doing}: the App is not installed there. Install it for {about} in the App's settings."
                 ) from error
@@ -140,7 +141,7 @@ class AppCredentials:
 
 
 def _signer(app_id: int, private_key: str) -> github.Auth.AppAuth:
-    signer = github.Auth.AppAuth(app_id, private_key)
+    signer = github.Auth.AppAuth(app_id, private_key.replace("\\n", "\n"))  # as .env files write line ends
     try:
         signer.create_jwt()
     except (PyJWTError, ValueError, TypeError):
