@@ -1,0 +1,380 @@
+"""The shapes GitHub shows, part one: people, repositories, commits.
+
+Keys and forms follow GitHub's OpenAPI description; the contract tests hold every answer to it.
+"""
+
+import base64
+from typing import Any
+
+from bot.sandbox.forge_git import Commit, FileChange, Signature
+from bot.sandbox.forge_state import App, Json, Level, Repo, Store, Team, User, stamp
+
+_REPO_LINKS = {
+    "archive_url": "/{archive_format}{/ref}",
+    "assignees_url": "/assignees{/user}",
+    "blobs_url": "/git/blobs{/sha}",
+    "branches_url": "/branches{/branch}",
+    "collaborators_url": "/collaborators{/collaborator}",
+    "comments_url": "/comments{/number}",
+    "commits_url": "/commits{/sha}",
+    "compare_url": "/compare/{base}...{head}",
+    "contents_url": "/contents/{+path}",
+    "contributors_url": "/contributors",
+    "deployments_url": "/deployments",
+    "downloads_url": "/downloads",
+    "events_url": "/events",
+    "forks_url": "/forks",
+    "git_commits_url": "/git/commits{/sha}",
+    "git_refs_url": "/git/refs{/sha}",
+    "git_tags_url": "/git/tags{/sha}",
+    "hooks_url": "/hooks",
+    "issue_comment_url": "/issues/comments{/number}",
+    "issue_events_url": "/issues/events{/number}",
+    "issues_url": "/issues{/number}",
+    "keys_url": "/keys{/key_id}",
+    "labels_url": "/labels{/name}",
+    "languages_url": "/languages",
+    "merges_url": "/merges",
+    "milestones_url": "/milestones{/number}",
+    "notifications_url": "/notifications{?since,all,participating}",
+    "pulls_url": "/pulls{/number}",
+    "releases_url": "/releases{/id}",
+    "stargazers_url": "/stargazers",
+    "statuses_url": "/statuses/{sha}",
+    "subscribers_url": "/subscribers",
+    "subscription_url": "/subscription",
+    "tags_url": "/tags",
+    "teams_url": "/teams",
+    "trees_url": "/git/trees{/sha}",
+}
+_USER_LINKS = {
+    "followers_url": "/followers",
+    "following_url": "/following{/other_user}",
+    "gists_url": "/gists{/gist_id}",
+    "starred_url": "/starred{/owner}{/repo}",
+    "subscriptions_url": "/subscriptions",
+    "organizations_url": "/orgs",
+    "repos_url": "/repos",
+    "events_url": "/events{/privacy}",
+    "received_events_url": "/received_events",
+}
+_NO_SIGNATURE = {
+    "verified": False,
+    "reason": "unsigned",
+    "signature": None,
+    "payload": None,
+    "verified_at": None,
+}
+
+
+def node_id(kind: str, number: int | str) -> str:
+    """An opaque id, made as GitHub's older ones are."""
+    return base64.b64encode(f"{len(kind):02}:{kind}{number}".encode()).decode()
+
+
+def repo_api(store: Store, repo: Repo) -> str:
+    """The base of a repository's REST addresses."""
+    return f"{store.api}/repos/{repo.full_name}"
+
+
+def repo_web(store: Store, repo: Repo) -> str:
+    """A repository's page."""
+    return f"{store.web}/{repo.full_name}"
+
+
+def user_json(store: Store, user: User) -> Json:
+    """GitHub's ``simple-user``."""
+    url = f"{store.api}/users/{user.login}"
+    return {
+        "login": user.login,
+        "id": user.id,
+        "node_id": node_id("User", user.id),
+        "avatar_url": f"{store.web}/avatars/{user.id}",
+        "gravatar_id": "",
+        "url": url,
+        "html_url": f"{store.web}/{user.login}",
+        **{key: url + tail for key, tail in _USER_LINKS.items()},
+        "type": user.type,
+        "user_view_type": "public",
+        "site_admin": False,
+    }
+
+
+def optional_user_json(store: Store, user: User | None) -> Json | None:
+    """``simple-user``, or null."""
+    return user_json(store, user) if user else None
+
+
+def full_user_json(store: Store, user: User, *, private: bool) -> Json:
+    """``public-user``, or the ``private-user`` that people see of themselves."""
+    unset = dict.fromkeys(("company", "location", "email", "hireable", "bio", "twitter_username"))
+    counts: Json = dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0)
+    counts["public_repos"] = sum(repo.owner is user for repo in store.repos.values())
+    own = ("private_gists", "total_private_repos", "owned_private_repos", "disk_usage", "collaborators")
+    return {
+        **user_json(store, user),
+        "name": user.name,
+        **unset,
+        "blog": "",
+        **counts,
+        "created_at": user.created_at,
+        "updated_at": user.created_at,
+        **(dict.fromkeys(own, 0) | {"two_factor_authentication": True} if private else {}),
+    }
+
+
+def org_json(store: Store, org: User) -> Json:
+    """GitHub's ``organization-full``."""
+    url = f"{store.api}/orgs/{org.login}"
+    return {
+        "login": org.login,
+        "id": org.id,
+        "node_id": node_id("Organization", org.id),
+        "url": url,
+        "repos_url": f"{url}/repos",
+        "events_url": f"{url}/events",
+        "hooks_url": f"{url}/hooks",
+        "issues_url": f"{url}/issues",
+        "members_url": f"{url}/members{{/member}}",
+        "public_members_url": f"{url}/public_members{{/member}}",
+        "avatar_url": f"{store.web}/avatars/{org.id}",
+        "description": None,
+        "has_organization_projects": True,
+        "has_repository_projects": True,
+        **dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0),
+        "html_url": f"{store.web}/{org.login}",
+        "type": "Organization",
+        "created_at": org.created_at,
+        "updated_at": org.created_at,
+        "archived_at": None,
+    }
+
+
+def team_json(store: Store, team: Team) -> Json:
+    """GitHub's ``team-full``."""
+    url = f"{store.api}/teams/{team.id}"
+    return {
+        "id": team.id,
+        "node_id": node_id("Team", team.id),
+        "url": url,
+        "html_url": f"{store.web}/orgs/{team.org.login}/teams/{team.slug}",
+        "name": team.slug,
+        "slug": team.slug,
+        "description": None,
+        "privacy": "closed",
+        "notification_setting": "notifications_enabled",
+        "permission": "pull",
+        "type": "organization",
+        "members_url": f"{url}/members{{/member}}",
+        "repositories_url": f"{url}/repos",
+        "parent": None,
+        "members_count": len(team.members),
+        "repos_count": 0,
+        "created_at": team.created_at,
+        "updated_at": team.created_at,
+        "organization": org_json(store, team.org),
+    }
+
+
+def repo_json(store: Store, repo: Repo) -> Json:
+    """GitHub's ``repository``, as in pull requests and webhooks."""
+    url, web = repo_api(store, repo), repo_web(store, repo)
+    open_pulls = sum(pull.state == "open" for pull in repo.pulls.values())
+    return {
+        "id": repo.id,
+        "node_id": node_id("Repository", repo.id),
+        "name": repo.name,
+        "full_name": repo.full_name,
+        "private": repo.private,
+        "owner": user_json(store, repo.owner),
+        "html_url": web,
+        "description": None,
+        "fork": False,
+        "url": url,
+        **{key: url + tail for key, tail in _REPO_LINKS.items()},
+        "git_url": f"{web}.git",
+        "ssh_url": f"{web}.git",
+        "clone_url": f"{web}.git",
+        "svn_url": web,
+        "homepage": None,
+        "mirror_url": None,
+        "language": None,
+        "license": None,
+        "topics": [],
+        **dict.fromkeys(("size", "forks", "forks_count", "stargazers_count", "watchers", "watchers_count"), 0),
+        "open_issues": open_pulls,
+        "open_issues_count": open_pulls,
+        "default_branch": repo.default_branch,
+        "visibility": "private" if repo.private else "public",
+        **dict.fromkeys(("has_issues", "has_projects", "has_wiki", "has_downloads", "allow_forking"), True),
+        **dict.fromkeys(("has_pages", "has_discussions", "archived", "disabled", "is_template"), False),
+        "web_commit_signoff_required": False,
+        "pushed_at": repo.pushed_at,
+        "created_at": repo.created_at,
+        "updated_at": repo.pushed_at,
+    }
+
+
+def full_repo_json(store: Store, repo: Repo, level: Level) -> Json:
+    """GitHub's ``full-repository``; ``level`` is the caller's. Merge settings are shown to writers only."""
+    settings = {
+        "allow_merge_commit": "merge" in repo.merge_methods,
+        "allow_squash_merge": "squash" in repo.merge_methods,
+        "allow_rebase_merge": "rebase" in repo.merge_methods,
+        "allow_auto_merge": False,
+        "allow_update_branch": False,
+        "delete_branch_on_merge": repo.delete_branch_on_merge,
+        "squash_merge_commit_title": "COMMIT_OR_PR_TITLE",
+        "squash_merge_commit_message": "COMMIT_MESSAGES",
+        "merge_commit_title": "MERGE_MESSAGE",
+        "merge_commit_message": "PR_TITLE",
+    }
+    return {
+        **repo_json(store, repo),
+        "permissions": permissions_json(level),
+        "subscribers_count": 0,
+        "network_count": 0,
+        **(settings if level >= Level.WRITE else {}),
+        **({"organization": user_json(store, repo.owner)} if repo.owner.type == "Organization" else {}),
+    }
+
+
+def permissions_json(level: Level) -> Json:
+    """What a level allows, as flags."""
+    return {
+        "admin": level >= Level.ADMIN,
+        "maintain": level >= Level.MAINTAIN,
+        "push": level >= Level.WRITE,
+        "triage": level >= Level.TRIAGE,
+        "pull": level >= Level.READ,
+    }
+
+
+def association(store: Store, repo: Repo, user: User) -> str:
+    """GitHub's ``author_association``."""
+    if user is repo.owner:
+        return "OWNER"
+    if user in store.members(repo.owner):
+        return "MEMBER"
+    if user.login.lower() in repo.collaborators:
+        return "COLLABORATOR"
+    return "CONTRIBUTOR" if any(p.author is user and p.merged_at for p in repo.pulls.values()) else "NONE"
+
+
+def commit_json(store: Store, repo: Repo, commit: Commit, *, files: bool = False) -> Json:
+    """GitHub's ``commit``; with ``files``, its statistics and diff to the first parent too."""
+    url, web = repo_api(store, repo), repo_web(store, repo)
+    shown: Json = {
+        "sha": commit.sha,
+        "node_id": node_id("Commit", commit.sha),
+        "commit": {
+            "author": _git_user(commit.author),
+            "committer": _git_user(commit.committer),
+            "message": commit.message,
+            "tree": {"sha": commit.tree, "url": f"{url}/git/trees/{commit.tree}"},
+            "url": f"{url}/git/commits/{commit.sha}",
+            "comment_count": 0,
+            "verification": _NO_SIGNATURE,
+        },
+        "url": f"{url}/commits/{commit.sha}",
+        "html_url": f"{web}/commit/{commit.sha}",
+        "comments_url": f"{url}/commits/{commit.sha}/comments",
+        "author": optional_user_json(store, store.user_by_email(commit.author.email)),
+        "committer": optional_user_json(store, store.user_by_email(commit.committer.email)),
+        "parents": [
+            {"sha": parent, "url": f"{url}/commits/{parent}", "html_url": f"{web}/commit/{parent}"}
+            for parent in commit.parents
+        ],
+    }
+    if files:
+        changes = repo.git.changes_of(commit)
+        added, removed = sum(c.additions for c in changes), sum(c.deletions for c in changes)
+        shown["stats"] = {"total": added + removed, "additions": added, "deletions": removed}
+        shown["files"] = [file_json(store, repo, commit.sha, change) for change in changes]
+    return shown
+
+
+def _git_user(who: Signature) -> Json:
+    return {"name": who.name, "email": who.email, "date": stamp(who.at)}
+
+
+def file_json(store: Store, repo: Repo, sha: str, change: FileChange) -> Json:
+    """GitHub's ``diff-entry``."""
+    web = repo_web(store, repo)
+    optional = {"patch": change.patch, "previous_filename": change.previous}
+    return {
+        "sha": change.blob,
+        "filename": change.path,
+        "status": change.status,
+        "additions": change.additions,
+        "deletions": change.deletions,
+        "changes": change.additions + change.deletions,
+        "blob_url": f"{web}/blob/{sha}/{change.path}",
+        "raw_url": f"{web}/raw/{sha}/{change.path}",
+        "contents_url": f"{repo_api(store, repo)}/contents/{change.path}?ref={sha}",
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def ref_json(store: Store, repo: Repo, name: str, kind: str, sha: str) -> Json:
+    """GitHub's ``git-ref``."""
+    url = repo_api(store, repo)
+    return {
+        "ref": name,
+        "node_id": node_id("Ref", f"{repo.id}:{name}"),
+        "url": f"{url}/git/{name}",
+        "object": {"type": kind, "sha": sha, "url": f"{url}/git/{kind}s/{sha}"},
+    }
+
+
+def app_json(store: Store, app: App) -> Json:
+    """GitHub's ``integration``."""
+    return {
+        "id": app.id,
+        "slug": app.slug,
+        "node_id": node_id("Integration", app.id),
+        "client_id": f"Iv1.{app.id:016x}",
+        "owner": user_json(store, app.owner),
+        "name": app.slug,
+        "description": None,
+        "external_url": f"{store.web}/apps/{app.slug}",
+        "html_url": f"{store.web}/apps/{app.slug}",
+        "created_at": app.created_at,
+        "updated_at": app.created_at,
+        "permissions": dict(APP_PERMISSIONS),
+        "events": ["issue_comment", "pull_request", "pull_request_review", "push"],
+    }
+
+
+APP_PERMISSIONS = {
+    "contents": "write",
+    "deployments": "write",
+    "issues": "write",
+    "metadata": "read",
+    "pull_requests": "write",
+    "statuses": "write",
+}
+
+
+def installation_json(store: Store, app: App) -> Json:
+    """GitHub's ``installation``."""
+    shown: dict[str, Any] = {
+        "id": app.installation_id,
+        "account": user_json(store, app.owner),
+        "repository_selection": "selected",
+        "access_tokens_url": f"{store.api}/app/installations/{app.installation_id}/access_tokens",
+        "repositories_url": f"{store.api}/installation/repositories",
+        "html_url": f"{store.web}/organizations/{app.owner.login}/settings/installations/{app.installation_id}",
+        "app_id": app.id,
+        "app_slug": app.slug,
+        "target_id": app.owner.id,
+        "target_type": app.owner.type,
+        "permissions": dict(APP_PERMISSIONS),
+        "events": ["issue_comment", "pull_request", "pull_request_review", "push"],
+        "created_at": app.created_at,
+        "updated_at": app.created_at,
+        "single_file_name": None,
+        "suspended_by": None,
+        "suspended_at": None,
+    }
+    return shown
