@@ -55,11 +55,17 @@ class Received:
 
 
 class ScriptedServer:
-    """Answers in the order given, whatever is asked; remembers what was asked. Unscripted requests get a 599."""
+    """Answers in the order given, whatever is asked; remembers what was asked. Unscripted requests get a 599.
+
+    ``most_at_once`` is the highest number of requests that waited for their answer at the same time.
+    """
 
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
         self.received: list[Received] = []
+        self.most_at_once = 0
+        self._now = 0
+        self._counting = threading.Lock()
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -93,7 +99,12 @@ class ScriptedServer:
     def _answer(self, request: Received) -> Answer:
         self.received.append(request)
         answer = self.answers.popleft() if self.answers else Answer(599, {"message": f"unscripted: {request.line}"})
+        with self._counting:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
         self._over.wait(answer.delay)
+        with self._counting:
+            self._now -= 1
         return answer
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
