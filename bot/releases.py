@@ -41,7 +41,8 @@ class Person:
 class Merge:
     """How a source commit came onto the tracked branch.
 
-    ``pull_request`` and ``title`` are None for a direct push; ``merged_at`` is RFC 3339 in UTC.
+    ``pull_request`` and ``title`` are None for a direct push; ``merged_at`` is RFC 3339 in UTC. ``author`` wrote
+    the change: who opened the pull request, or who made a commit that was pushed directly.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Merge:
     merged_at: str | None
     pull_request: int | None = None
     title: str | None = None
+    author: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)

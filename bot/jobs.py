@@ -1,0 +1,57 @@
+"""The workflows as jobs: each id is made of what the work is about, so that asking twice starts it once. Pure."""
+
+from dataclasses import dataclass, replace
+
+from bot.facts import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a workflow ended: a word for machines, a sentence for people.
+
+    ``retry`` is true where time alone may mend it (an unreachable registry): reconcile asks again.
+    """
+
+    outcome: str
+    detail: str = ""
+    retry: bool = False
+
+
+def release_job(app: str, sha: str, attempt: int = 1) -> Job:
+    """Build a commit of an app and bring it into the first environment; an app's releases run one at a time."""
+    values = {"app": app, "sha": sha, "attempt": attempt}
+    return Job("release", f"release/{app}/{sha}/{attempt}", app, values)
+
+
+def build_job(app: str, image: str, sha: str, attempt: int = 1) -> Job:
+    """Build a commit's image; one lane for each image repository, so two apps on one commit build once."""
+    return Job("build", f"build/{image}/{sha}/{attempt}", image, {"app": app, "sha": sha})
+
+
+def sync_job(app: str, environment: str, commit: str, attempt: int = 1) -> Job:
+    """Make one app in one environment match a config commit; syncs of the same place run one at a time."""
+    values = {"app": app, "environment": environment, "commit": commit, "attempt": attempt}
+    return Job("sync", f"sync/{app}/{environment}/{commit}/{attempt}", f"{app}/{environment}", values)
+
+
+def approve_job(number: int, trigger: str, attempt: int = 1) -> Job:
+    """Read a promotion's reviews and act; ``trigger`` tells the occasion, such as ``review-17`` or ``merged``."""
+    values = {"number": number, "attempt": attempt}
+    return Job("approve", f"approve/{number}/{trigger}/{attempt}", f"promotion/{number}", values)
+
+
+def reconcile_job(occasion: str) -> Job:
+    """Look for whatever was missed; ``occasion`` is the number of the interval, so that many workers look once."""
+    return Job("reconcile", f"reconcile/{occasion}", "reconcile", {})
+
+
+def attempt_of(job_id: str) -> int:
+    """The attempt at the end of a job's id."""
+    return int(job_id.rpartition("/")[2])
+
+
+def next_attempt(job: Job) -> Job:
+    """The same work, asked for once more."""
+    base, _, attempt = job.id.rpartition("/")
+    number = int(attempt) + 1
+    return replace(job, id=f"{base}/{number}", input={**job.input, "attempt": number})

@@ -1,0 +1,37 @@
+"""Everything a workflow or a step may touch, in one frozen bundle; ``wiring`` fills it, tests fill it with theirs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.ports import Clock, Clusters, ConfigRepo, Forge, ImageBuilder, Queue, Registry, SourceRepos
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The ports, and the few settings that steps read.
+
+    Attributes:
+        config_name: the config repo, ``owner/name``.
+        github_url: base of web links and clone URLs.
+        rollout_timeout: seconds a rollout may take.
+        dashboard_url: base of links to the dashboard, or None where it has no public address.
+        redact: hides secrets in text that came from a build or a pod.
+    """
+
+    forge: Forge
+    sources: SourceRepos
+    config: ConfigRepo
+    registry: Registry
+    builder: ImageBuilder
+    clusters: Clusters
+    clock: Clock
+    queue: Queue
+    config_name: str
+    github_url: str
+    rollout_timeout: float
+    dashboard_url: str | None
+    redact: Callable[[str], str]
+
+    def commit_url(self, sha: str) -> str:
+        """The web page of a config repo commit."""
+        return f"{self.github_url}/{self.config_name}/commit/{sha}"

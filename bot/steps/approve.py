@@ -1,0 +1,161 @@
+"""Reads a promotion's reviews afresh, decides, and merges exactly the head that was approved."""
+
+from dataclasses import dataclass
+
+from bot import messages
+from bot.approval import Approved, Verdict
+from bot.audit import release_of
+from bot.errors import Permanent, Transient
+from bot.facts import ConfigCommit, PullRequest, StatusState
+from bot.messages import Failure
+from bot.releases import Release, parse_promotion_branch
+from bot.services import Services
+from bot.steps.people import verdict_on
+from bot.steps.promote import APPROVAL
+from bot.steps.report import report_on_promotion
+from bot.steps.state import Place, look
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A promotion, and what its reviews say of its present head.
+
+    Attributes:
+        merge_sha: the commit on the config branch, where it is merged already.
+        approved_by: who approved; empty while it waits.
+        frozen_until: RFC 3339, where it is approved but the environment is frozen.
+        closed: a person closed it without merging.
+    """
+
+    app: str
+    environment: str
+    head: str
+    merge_sha: str | None = None
+    approved_by: tuple[str, ...] = ()
+    frozen_until: str | None = None
+    closed: bool = False
+
+
+def is_promotion(services: Services, pull_request: PullRequest) -> bool:
+    """Whether a pull request is one of the bot's own: its branch is, and it does not come from a fork."""
+    own = pull_request.head_repo in {None, services.config_name}
+    return own and parse_promotion_branch(pull_request.head_branch) is not None
+
+
+def review(services: Services, number: int, *, show: bool = True) -> Reviewed:
+    """Read a promotion and its reviews, decide, and ``show`` what is missing as a commit status.
+
+    Raises:
+        Permanent: it is no promotion, or its head was pushed by somebody else.
+    """
+    pull_request = services.forge.pull_request(services.config_name, number)
+    place = _place(services, pull_request)
+    ids = (place.app.name, place.environment.name, pull_request.head_sha)
+    if pull_request.merged:
+        return Reviewed(*ids, merge_sha=pull_request.merge_sha)
+    if pull_request.state == "closed":
+        return Reviewed(*ids, closed=True)
+    release = promoted(services, pull_request)[1]
+    verdict = verdict_on(services, place, pull_request, release)
+    approved = isinstance(verdict, Approved)
+    frozen = place.environment.frozen_until(services.clock.now()) if approved else None
+    until = frozen.isoformat() if frozen else None
+    if show:
+        _show(services, pull_request, verdict, until)
+    return Reviewed(*ids, approved_by=verdict.by if approved else (), frozen_until=until)
+
+
+def _place(services: Services, pull_request: PullRequest) -> Place:
+    names = parse_promotion_branch(pull_request.head_branch)
+    if names is None or not is_promotion(services, pull_request):
+        raise Permanent(f"{services.config_name}#{pull_request.number} is not one of Slipway's promotions.")
+    environment, app = names
+    return look(services.config, app, environment)
+
+
+def promoted(services: Services, pull_request: PullRequest) -> tuple[ConfigCommit, Release]:
+    """The one commit of a promotion, and the release it brings.
+
+    Raises:
+        Permanent: its head is not a commit of Slipway's.
+    """
+    tip = services.config.commit(pull_request.head_sha)
+    release = release_of(tip) if tip else None
+    if tip is None or release is None:
+        head = messages.short(pull_request.head_sha)
+        raise Permanent(
+            f"The head of {services.config_name}#{pull_request.number}, {head}, is not a commit of Slipway's, so what it "
+            "would put live is not known. Close the pull request and delete its "
+            "branch: Slipway then opens a new one for the newest healthy release."
+        )
+    return tip, release
+
+
+def _show(services: Services, pull_request: PullRequest, verdict: Verdict, frozen_until: str | None) -> None:
+    text = messages.approval_status(verdict)
+    if frozen_until is not None:
+        text = f"{text}; frozen until {frozen_until}"
+    done = isinstance(verdict, Approved) and frozen_until is None
+    services.forge.set_status(
+        services.config_name,
+        pull_request.head_sha,
+        context=APPROVAL,
+        state=StatusState.SUCCESS if done else StatusState.PENDING,
+        description=text,
+        url=pull_request.url,
+    )
+
+
+def merge(services: Services, number: int, reviewed: Reviewed) -> str | None:
+    """Squash exactly the head that was reviewed; returns the new commit, or None where the head has moved.
+
+    Raises:
+        Transient: GitHub is still working out whether it can be merged.
+        Permanent: GitHub refuses, in its words.
+    """
+    before = services.forge.pull_request(services.config_name, number)
+    if before.merged or before.head_sha != reviewed.head:
+        return before.merge_sha if before.merged else None
+    tip, release = promoted(services, before)
+    title = messages.subject(release.app, release.sha, reviewed.environment)
+    body = messages.commit_body(
+        release,
+        reviewed.environment,
+        previous_image=tip.trailer("Previous-Image"),
+        approved_by=reviewed.approved_by,
+    )
+    try:
+        return services.forge.merge_pull_request(
+            services.config_name, number, head=reviewed.head, title=title, message=body
+        )
+    except Permanent as refusal:
+        return _after_refusal(services, number, reviewed, refusal)
+
+
+def _after_refusal(services: Services, number: int, reviewed: Reviewed, refusal: Permanent) -> str | None:
+    """A refusal can be stale (it was merged meanwhile), about a moved head, or early (not computed yet)."""
+    after = services.forge.pull_request(services.config_name, number)
+    if after.merged:
+        return after.merge_sha
+    if after.head_sha != reviewed.head:
+        return None
+    if after.mergeable is None:
+        raise Transient(f"GitHub is still working out whether #{number} can be merged.") from refusal
+    raise refusal
+
+
+def report_refusal(services: Services, number: int, failure: Failure) -> None:
+    """Say on the promotion why it is not merged, and turn its status red."""
+    pull_request = services.forge.pull_request(services.config_name, number)
+    names = parse_promotion_branch(pull_request.head_branch)
+    if names is None:
+        return
+    services.forge.set_status(
+        services.config_name,
+        pull_request.head_sha,
+        context=APPROVAL,
+        state=StatusState.FAILURE,
+        description=messages.one_line(failure.reason),
+        url=pull_request.url,
+    )
+    report_on_promotion(services, names[1], number, failure)

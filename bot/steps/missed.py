@@ -1,0 +1,148 @@
+"""What there is to do: the jobs that a delivery is about, and those that nobody was told of. Starts nothing itself.
+
+Both ask the same question of the same facts (branch heads, the config branch, reviews), so a webhook only makes
+Slipway look sooner, and one that never came is made up for by the next look.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import structlog
+
+from bot.catalog import App, Catalog
+from bot.errors import SlipwayError
+from bot.events import CommentCreated, Happening, PullRequestChanged, Pushed, ReviewSubmitted
+from bot.facts import Job, JobRecord, JobState
+from bot.jobs import Ended, approve_job, attempt_of, next_attempt, release_job, sync_job
+from bot.ports import Queue
+from bot.releases import bump_id, parse_promotion_branch, release_id
+from bot.services import Services
+from bot.steps.approve import is_promotion, review
+from bot.steps.source import tracked_branch, tracked_head
+from bot.steps.state import catalog_now, deployment, read_catalog
+
+LOG = structlog.get_logger()
+
+MOST_ATTEMPTS_AFTER_DEFECTS = 3
+"""A job that ended in a defect of ours is tried this often by itself; a person may `retry` it beyond that."""
+
+
+def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
+    """The jobs that a delivery is about, less those that are known already."""
+    match event:
+        case Pushed(repo=repo, branch=branch):
+            return (*_after_push_to_config(services, repo, branch), *_after_push_to_source(services, repo, branch))
+        case PullRequestChanged(repo=repo, merged=merged, base_branch=base, number=number):
+            return _after_merge(services, event, repo, base, number) if merged else ()
+        case ReviewSubmitted(repo=repo, number=number, review_id=review_id, state=state, head_branch=head):
+            ours = repo == services.config_name and parse_promotion_branch(head) is not None
+            return _due(services.queue, [approve_job(number, f"review-{review_id}-{state.value}")]) if ours else ()
+        case CommentCreated():
+            return ()
+
+
+def _after_push_to_config(services: Services, repo: str, branch: str) -> tuple[Job, ...]:
+    if (repo, branch) != (services.config_name, services.config.branch):
+        return ()
+    return _due(services.queue, _syncs(services, services.config.fetch()))
+
+
+def _after_push_to_source(services: Services, repo: str, branch: str) -> tuple[Job, ...]:
+    catalog = catalog_now(services.config)
+    apps = [app for app in catalog.apps if app.source == repo and tracked_branch(services, app) == branch]
+    return _due(services.queue, _releases(services, catalog, apps))
+
+
+def _after_merge(services: Services, event: PullRequestChanged, repo: str, base: str, number: int) -> tuple[Job, ...]:
+    if repo == services.config_name and parse_promotion_branch(event.head_branch) is not None:
+        return _due(services.queue, [approve_job(number, "merged")])
+    return _after_push_to_source(services, repo, base)
+
+
+def missed_jobs(services: Services) -> tuple[Job, ...]:
+    """The jobs that the facts ask for and the queue does not know."""
+    head = services.config.fetch()
+    catalog = read_catalog(services.config, head)
+    parts: tuple[Callable[[], Iterable[Job]], ...] = (
+        lambda: _syncs(services, head),
+        lambda: _approvals(services),
+        lambda: _releases(services, catalog, catalog.apps),
+    )
+    return tuple(job for part in parts for job in _due(services.queue, _tolerant(part)))
+
+
+def _tolerant(part: Callable[[], Iterable[Job]]) -> list[Job]:
+    """One part that cannot be looked at (GitHub is away) does not keep the others from being looked at."""
+    try:
+        return list(part())
+    except SlipwayError as error:
+        LOG.warning("cannot look", reason=str(error))
+        return []
+
+
+def _syncs(services: Services, head: str) -> Iterator[Job]:
+    """One for each app and environment: the newest config commit that changed it."""
+    catalog = read_catalog(services.config, head)
+    for app in catalog.apps:
+        for environment in catalog.environments:
+            try:
+                deployed = deployment(services.config, head, app, environment)
+            except SlipwayError as error:
+                LOG.warning("cannot look", app=app.name, environment=environment.name, reason=str(error))
+                continue
+            if deployed.changed_in is not None and not deployed.waiting:
+                yield sync_job(app.name, environment.name, deployed.changed_in)
+
+
+def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iterator[Job]:
+    """One for each app whose tracked branch's head has not entered the first environment."""
+    first, head = catalog.environments[0].name, services.config.fetch()
+    for app in apps:
+        try:
+            sha = tracked_head(services, app)
+        except SlipwayError as error:
+            LOG.warning("cannot look", app=app.name, reason=str(error))
+            continue
+        entered = bump_id(release_id(app.name, sha), first)
+        if services.config.find(head, "Slipway-Id", entered) is None:
+            yield release_job(app.name, sha)
+
+
+def _approvals(services: Services) -> Iterator[Job]:
+    """One for each open promotion whose head is approved and may be merged now."""
+    for pull_request in services.forge.open_pull_requests(services.config_name):
+        if not is_promotion(services, pull_request):
+            continue
+        try:
+            reviewed = review(services, pull_request.number, show=False)
+        except SlipwayError as error:
+            LOG.warning("cannot look", pull_request=pull_request.number, reason=str(error))
+            continue
+        if reviewed.approved_by and reviewed.frozen_until is None:
+            yield approve_job(pull_request.number, f"{reviewed.head}-{'-'.join(reviewed.approved_by)}")
+
+
+def _due(queue: Queue, jobs: Iterable[Job]) -> tuple[Job, ...]:
+    return tuple(asked for job in jobs if (asked := due(queue, job)) is not None)
+
+
+def due(queue: Queue, job: Job) -> Job | None:
+    """The job, or its next attempt; None where it is under way, done, or must not be tried again by itself.
+
+    The caller has just found that the work is wanted: an attempt that was superseded earlier is asked for anew.
+    """
+    while (record := queue.job(job.id)) is not None:
+        if not _again(record):
+            return None
+        job = next_attempt(job)
+    return job
+
+
+def _again(record: JobRecord) -> bool:
+    match record.state:
+        case JobState.QUEUED | JobState.RUNNING:
+            return False
+        case JobState.FAILED:
+            return attempt_of(record.id) < MOST_ATTEMPTS_AFTER_DEFECTS
+        case JobState.DONE:
+            ended = record.result
+            return isinstance(ended, Ended) and (ended.retry or ended.outcome == "superseded")

@@ -1,0 +1,125 @@
+"""Ends a sync: records how it ended in Git, tells people, and says which release it was about."""
+
+from dataclasses import dataclass, replace
+
+from bot import messages
+from bot.catalog import Gate
+from bot.errors import Permanent
+from bot.facts import ConfigCommit, StatusState
+from bot.messages import Failure
+from bot.releases import Release
+from bot.services import Services
+from bot.steps.people import Approval, approval_of_commit
+from bot.steps.report import report_failure, report_on_promotion, report_progress, set_environment_status
+from bot.steps.state import Place, deployment, look
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a sync was about.
+
+    Attributes:
+        release: the release that runs with this config commit, where one is known.
+        brought: whether this very commit brought it (else a person changed something beside the image).
+        approved_by: who approved, in a gated environment.
+        unapproved: the environment is gated, and nobody who may has approved.
+        pull_request: the config repo's pull request that it came by, where there was one.
+        next_environment: where the release may go next; None behind the last one.
+    """
+
+    release: Release | None
+    brought: bool
+    approved_by: tuple[str, ...]
+    unapproved: bool
+    pull_request: int | None
+    next_environment: str | None
+
+
+def subject_of(services: Services, app: str, environment: str, commit_sha: str) -> Subject:
+    """Read what a sync of this commit is about, and who approved it."""
+    place = look(services.config, app, environment)
+    commit = services.config.commit(commit_sha)
+    if commit is None:
+        raise Permanent(f"The config commit {commit_sha} is not on the config branch any more.")
+    there = deployment(services.config, commit_sha, place.app, place.environment)
+    before = _release_before(services, place, commit)
+    gated = place.environment.gate is Gate.PULL_REQUEST
+    approval = approval_of_commit(services, place, commit) if gated else Approval()
+    following = place.catalog.next_environment(environment)
+    return Subject(
+        release=there.release,
+        brought=there.release is not None and (before is None or before.sha != there.release.sha),
+        approved_by=approval.by,
+        unapproved=gated and not approval.by and before is not None,
+        pull_request=approval.pull_request,
+        next_environment=following.name if following else None,
+    )
+
+
+def _release_before(services: Services, place: Place, commit: ConfigCommit) -> Release | None:
+    if not commit.parents:
+        return None
+    return deployment(services.config, commit.parents[0], place.app, place.environment).release
+
+
+def tell_rolling_out(services: Services, app: str, environment: str, subject: Subject) -> None:
+    """The pods are being replaced: a pending status on the source commit."""
+    release = subject.release
+    if release is not None and subject.brought:
+        text = f"{app} is rolling out on {environment}"
+        set_environment_status(services, release.merge, environment, StatusState.PENDING, text)
+
+
+def tell_healthy(services: Services, app: str, environment: str, subject: Subject, seconds: float) -> None:
+    """The pods are ready: a green status, and the comment brought up to date."""
+    release = subject.release
+    if release is None or not subject.brought:
+        return
+    place = look(services.config, app, environment)
+    text = f"{app} is live on {environment} after {messages.duration(seconds)}"
+    url = place.environment.url_for(place.app)
+    set_environment_status(services, release.merge, environment, StatusState.SUCCESS, text, url=url)
+    report_progress(services, app, release.merge, image=release.image)
+
+
+def tell_failed(
+    services: Services, app: str, environment: str, commit: str, subject: Subject, failure: Failure
+) -> None:
+    """The pods did not come up, or the cluster refused: where those look who can mend it.
+
+    A release's people look at the source pull request, an approver at the promotion; who changed something beside the
+    image looks at the config commit.
+    """
+    release = subject.release
+    if release is not None and subject.brought:
+        report_failure(services, app, release.merge, environment, failure, image=release.image)
+    else:
+        _config_status(services, environment, commit, failure)
+    if subject.pull_request is not None:
+        report_on_promotion(services, app, subject.pull_request, replace(failure, evidence=()))
+
+
+def tell_unapproved(services: Services, app: str, environment: str, commit: str, subject: Subject) -> None:
+    """A gated path was changed without the approvals that the catalog asks for: said on the commit itself."""
+    text = f"{app} on {environment} was changed without approval"
+    context = f"slipway/{environment}"
+    url = services.commit_url(commit)
+    services.forge.set_status(
+        services.config_name, commit, context=context, state=StatusState.FAILURE, description=text, url=url
+    )
+    if subject.pull_request is not None:
+        failure = Failure(
+            "The approval check", f"{text}: it runs, since Git is the truth, and is recorded as unapproved."
+        )
+        report_on_promotion(services, app, subject.pull_request, failure)
+
+
+def _config_status(services: Services, environment: str, commit: str, failure: Failure) -> None:
+    services.forge.set_status(
+        services.config_name,
+        commit,
+        context=f"slipway/{environment}",
+        state=StatusState.FAILURE,
+        description=services.redact(f"{failure.what} failed: {failure.reason}"),
+        url=services.commit_url(commit),
+    )

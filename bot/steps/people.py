@@ -1,0 +1,100 @@
+"""Who approved: asks GitHub for reviews, permissions and teams, and lets ``approval.decide`` judge. Writes nothing."""
+
+from dataclasses import dataclass
+
+from bot.approval import Approved, Policy, Verdict, decide, latest_opinions
+from bot.audit import approvers_of
+from bot.catalog import Environment
+from bot.facts import ConfigCommit, PullRequest
+from bot.releases import Person, Release, parse_promotion_branch
+from bot.services import Services
+from bot.steps.state import Place
+
+
+def verdict_on(
+    services: Services, place: Place, pull_request: PullRequest, release: Release | None, *, by_merge: bool = False
+) -> Verdict:
+    """The verdict on a pull request's present head.
+
+    Args:
+        services: the ports.
+        place: the app and the gated environment that it changes.
+        pull_request: a promotion, or a person's own change.
+        release: what a promotion brings; None for a person's change.
+        by_merge: it is merged, and the person who pressed Merge counts.
+    """
+    reviews = services.forge.reviews(services.config_name, pull_request.number)
+    merged_by = pull_request.merged_by.login if by_merge and pull_request.merged_by else None
+    candidates = [*latest_opinions(reviews), *([merged_by] if merged_by else [])]
+    policy = Policy(
+        needed=max(1, place.environment.approvals),
+        allowed=_allowed(services, place.environment, candidates),
+        excluded=_excluded(services, place, pull_request, release),
+    )
+    return decide(reviews, head=pull_request.head_sha, policy=policy, merged_by=merged_by)
+
+
+def _allowed(services: Services, environment: Environment, candidates: list[str]) -> frozenset[str]:
+    """The catalog's people and teams; where it names none, those of the candidates who may push."""
+    if not environment.approvers:
+        return frozenset(who for who in candidates if services.forge.can_write(services.config_name, who))
+    people: set[str] = set()
+    for name in environment.approvers:
+        people |= services.forge.team_members(name) if "/" in name else {name}
+    return frozenset(people)
+
+
+def _excluded(services: Services, place: Place, pull_request: PullRequest, release: Release | None) -> frozenset[str]:
+    bot = services.forge.identity()
+    people: list[Person | None] = [bot]
+    if release is not None:
+        people.append(pull_request.author)
+    if not place.environment.self_approval:
+        people.append(pull_request.author if release is None else _author_of_change(services, release))
+    return frozenset(person.login for person in people if person is not None)
+
+
+def _author_of_change(services: Services, release: Release) -> Person | None:
+    """Who opened the source pull request; for a direct push, who pushed."""
+    merge = release.merge
+    if merge.pull_request is None:
+        return merge.merged_by
+    return services.forge.pull_request(merge.source, merge.pull_request).author
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved what a commit brought (empty: nobody), and the pull request it came by, if any."""
+
+    by: tuple[str, ...] = ()
+    pull_request: int | None = None
+
+
+def approval_of_commit(services: Services, place: Place, commit: ConfigCommit) -> Approval:
+    """Who approved what a commit on the config branch brought into a gated environment.
+
+    The trailers count only where GitHub knows the commit as the bot's own merge of a pull request: anybody who may
+    push can write trailers. Otherwise the pull request's reviews and its merger are judged by the same rule.
+    """
+    pull_request = _pull_request_of(services, commit)
+    if pull_request is None:
+        return Approval()
+    promotion = parse_promotion_branch(pull_request.head_branch) is not None
+    bot = services.forge.identity() or (pull_request.author if promotion else None)
+    merger = pull_request.merged_by
+    if promotion and bot is not None and merger is not None and merger.login == bot.login:
+        return Approval(approvers_of(commit), pull_request.number)
+    release = place.deployed.release if promotion else None
+    verdict = verdict_on(services, place, pull_request, release, by_merge=True)
+    return Approval(verdict.by if isinstance(verdict, Approved) else (), pull_request.number)
+
+
+def _pull_request_of(services: Services, commit: ConfigCommit) -> PullRequest | None:
+    found = [
+        candidate
+        for candidate in services.forge.pull_requests_of(services.config_name, commit.sha)
+        if candidate.merged and candidate.base_branch == services.config.branch
+    ]
+    exact = next((candidate for candidate in found if candidate.merge_sha == commit.sha), None)
+    chosen = exact or next(iter(found), None)
+    return services.forge.pull_request(services.config_name, chosen.number) if chosen else None

@@ -1,0 +1,100 @@
+"""Opens, or moves, the one pull request by which an app's release may enter a gated environment."""
+
+from dataclasses import dataclass
+
+from bot import messages
+from bot.approval import Waiting
+from bot.facts import Change, Commit, PullRequest, StatusState
+from bot.releases import Release, promotion_branch
+from bot.services import Services
+from bot.steps.state import Place, deployment, outcome, previous_environment
+
+APPROVAL = "slipway/approval"
+"""The status context that tells what a promotion still waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The promotion's number; None where there is nothing to change. ``declined``: a person closed it."""
+
+    number: int | None
+    declined: bool = False
+
+
+def propose(services: Services, place: Place, release: Release, change: Change) -> Proposal:
+    """Have exactly one open pull request for this app and environment, about this release.
+
+    A pull request about the very same release that a person closed without merging stays closed: they declined it.
+    """
+    branch = promotion_branch(place.environment.name, release.app)
+    known = services.forge.find_pull_request(services.config_name, branch, state="all")
+    about_this = known is not None and messages.promotion_marker(release, place.environment.name) in known.body
+    if known is not None and about_this and known.state == "closed" and not known.merged:
+        return Proposal(known.number, declined=True)
+    tip = services.config.propose(branch, change)
+    if tip is None:
+        return Proposal(None)
+    already_open = known if known is not None and known.state == "open" else None
+    pull_request = _open_or_edit(services, place, release, already_open)
+    if already_open is None or already_open.head_sha != tip.sha:
+        _say_waiting(services, place, pull_request, tip.sha)
+    return Proposal(pull_request.number)
+
+
+def _say_waiting(services: Services, place: Place, pull_request: PullRequest, head: str) -> None:
+    services.forge.set_status(
+        services.config_name,
+        head,
+        context=APPROVAL,
+        state=StatusState.PENDING,
+        description=messages.approval_status(Waiting(by=(), needed=place.environment.approvals)),
+        url=pull_request.url,
+    )
+
+
+def _open_or_edit(services: Services, place: Place, release: Release, known: PullRequest | None) -> PullRequest:
+    forge, repo = services.forge, services.config_name
+    title = messages.subject(release.app, release.sha, place.environment.name)
+    body = messages.promotion_body(_promotion(services, place, release))
+    if known is not None:
+        if (known.title, known.body.replace("\r\n", "\n").strip()) != (title, body.strip()):
+            forge.edit_pull_request(repo, known.number, title=title, body=body)
+        return known
+    branch = promotion_branch(place.environment.name, release.app)
+    return forge.open_pull_request(repo, head=branch, base=services.config.branch, title=title, body=body)
+
+
+def _promotion(services: Services, place: Place, release: Release) -> messages.Promotion:
+    deployed = place.deployed.release.sha if place.deployed.release else None
+    commits, total = _commits_between(services, release, deployed)
+    return messages.Promotion(
+        release=release,
+        environment=place.environment.name,
+        previous_image=next(iter(place.deployed.images), None) if not place.deployed.waiting else None,
+        commits=commits,
+        total=total,
+        deployed_sha=deployed,
+        came_through=_came_through(services, place, release),
+        who=messages.who_may_approve(place.environment.approvers, place.environment.approvals),
+        url=place.environment.url_for(place.app),
+        source_url=f"{services.github_url}/{release.merge.source}",
+    )
+
+
+def _commits_between(services: Services, release: Release, deployed: str | None) -> tuple[tuple[Commit, ...], int]:
+    """What the environment would gain; nothing where GitHub does not know what it runs."""
+    comparison = services.forge.compare(release.merge.source, deployed, release.sha) if deployed else None
+    return (comparison.commits, comparison.total) if comparison else ((), 0)
+
+
+def _came_through(services: Services, place: Place, release: Release) -> tuple[str, float, str | None] | None:
+    """The environment before this one, and how long the release took to become healthy there."""
+    config, app = services.config, place.app
+    before = previous_environment(place.catalog, place.environment.name)
+    if before is None:
+        return None
+    there = deployment(config, place.head, app, before)
+    if there.release is None or there.release.sha != release.sha or there.changed_in is None:
+        return None
+    note = outcome(config, there.changed_in, app.name, before.name)
+    return (before.name, note.seconds, before.url_for(app)) if note else None

@@ -1,0 +1,123 @@
+"""Makes the cluster match the config branch for one app in one environment, and watches the pods.
+
+The only steps that write to a cluster.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.audit import OutcomeNote
+from bot.errors import Transient
+from bot.facts import Applied, Diagnosis, Rollout, Target
+from bot.manifests import parse_documents
+from bot.releases import Outcome
+from bot.services import Services
+from bot.steps.state import Place, deployment, look, manifest_texts, outcome
+
+LOOK_SECONDS = 5.0
+"""How long one look at a rollout may wait for news."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedSet:
+    """What was applied, from which commit, and when (RFC 3339, this machine's clock)."""
+
+    commit: str
+    target: Target
+    objects: tuple[Applied, ...]
+    started_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a rollout.
+
+    Attributes:
+        seconds: since the apply.
+        newer: the config commit that has taken this one's place meanwhile, or None.
+    """
+
+    rollout: Rollout
+    seconds: float
+    newer: str | None
+
+
+def wanted_commit(services: Services, app: str, environment: str, commit: str) -> str | None:
+    """The config commit that the app's environment shall match now; None where it waits for its first release.
+
+    Raises:
+        Transient: ``commit`` has not reached the mirror yet (GitHub tells of a merge before git shows it).
+    """
+    deployed = look(services.config, app, environment).deployed
+    if services.config.commit(commit) is None:
+        raise Transient(f"The config commit {commit} cannot be fetched yet.")
+    return None if deployed.waiting else deployed.changed_in
+
+
+def apply(services: Services, app: str, environment: str, commit: str) -> AppliedSet:
+    """Apply the app's manifests as they are at ``commit``. Applying twice changes nothing."""
+    place = look(services.config, app, environment)
+    target = Target(place.environment.cluster, place.environment.namespace)
+    started_at = services.clock.now()
+    applied = services.clusters.apply(target, _objects(services, place, commit))
+    return AppliedSet(commit, target, applied, started_at.isoformat())
+
+
+def _objects(services: Services, place: Place, commit: str) -> list[Mapping[str, Any]]:
+    texts = manifest_texts(services.config, commit, place.app, place.environment)
+    return [document for path, text in texts.items() for document in parse_documents(text, path)]
+
+
+def watch(services: Services, app: str, environment: str, applied: AppliedSet) -> Look:
+    """Look once, for a few seconds at most, and see whether this rollout is still the one that is wanted."""
+    rollout = services.clusters.rollout(applied.target, applied.objects, wait=LOOK_SECONDS)
+    wanted = wanted_commit(services, app, environment, applied.commit)
+    return Look(rollout, _since(services, applied), None if wanted == applied.commit else wanted)
+
+
+def _since(services: Services, applied: AppliedSet) -> float:
+    return (services.clock.now() - datetime.fromisoformat(applied.started_at)).total_seconds()
+
+
+def diagnose(services: Services, applied: AppliedSet) -> Diagnosis:
+    """Why the pods do not come up, redacted: it ends on a pull request."""
+    found = services.clusters.diagnose(applied.target, applied.objects)
+    hide = services.redact
+    return Diagnosis(
+        reasons=tuple(map(hide, found.reasons)),
+        events=tuple(map(hide, found.events)),
+        logs=tuple(map(hide, found.logs)),
+    )
+
+
+def record(
+    services: Services,
+    app: str,
+    environment: str,
+    commit: str,
+    *,
+    ended: Outcome,
+    seconds: float,
+    approved_by: tuple[str, ...] = (),
+    reason: str = "",
+) -> OutcomeNote:
+    """Write how the sync ended as a note on the config commit, once."""
+    config = services.config
+    place = look(config, app, environment)
+    known = outcome(config, commit, app, environment)
+    if known is not None and (known.outcome, known.reason) == (ended, reason):
+        return known
+    note = OutcomeNote(
+        app=app,
+        environment=environment,
+        image=" ".join(deployment(config, commit, place.app, place.environment).images),
+        outcome=ended,
+        at=services.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=round(seconds, 1),
+        approved_by=approved_by,
+        reason=reason,
+    )
+    config.add_note(commit, note.line())
+    return note

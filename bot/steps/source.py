@@ -1,0 +1,102 @@
+"""Reads the source repos: where a tracked branch points, and how a commit came onto it. Changes nothing."""
+
+from dataclasses import dataclass
+
+from bot.catalog import App
+from bot.errors import Permanent
+from bot.facts import PullRequest
+from bot.releases import Merge
+from bot.services import Services
+from bot.steps.state import catalog_now
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whether a commit is still to be released, and where it would go first.
+
+    ``newer`` is the tracked branch's head where that has moved on.
+    """
+
+    image: str
+    first_environment: str
+    newer: str | None
+
+
+def tracked_branch(services: Services, app: App) -> str:
+    """The branch whose head is released: the catalog's, or the source repo's default branch."""
+    return app.branch or services.forge.repository(app.source).default_branch
+
+
+def tracked_head(services: Services, app: App) -> str:
+    """The commit that the tracked branch points to now.
+
+    Raises:
+        Permanent: the branch is gone.
+    """
+    branch = tracked_branch(services, app)
+    head = services.sources.branch_head(app.source, branch)
+    if head is None:
+        raise Permanent(
+            f"{app.source} has no branch {branch}: correct `branch` of the app {app.name} in slipway.yaml, or push the "
+            "branch again."
+        )
+    return head
+
+
+def still_wanted(services: Services, app_name: str, sha: str) -> Wanted:
+    """See whether the tracked branch still leads to a commit."""
+    catalog = catalog_now(services.config)
+    app = catalog.app(app_name)
+    return Wanted(app.image, catalog.environments[0].name, _newer_head(services, app, sha))
+
+
+def _newer_head(services: Services, app: App, sha: str) -> str | None:
+    """A head that ``sha`` descends from is an old reading of the branch, not news."""
+    head = tracked_head(services, app)
+    if head == sha:
+        return None
+    comparison = services.forge.compare(app.source, head, sha)
+    behind = comparison is not None and comparison.status == "ahead"
+    return None if behind else head
+
+
+def describe_merge(services: Services, app_name: str, sha: str) -> Merge:
+    """Who brought a commit onto the tracked branch, when, and by which pull request.
+
+    Always asked of the API, whichever event came first. A direct push has no pull request: its author counts.
+    """
+    app = catalog_now(services.config).app(app_name)
+    commit = services.forge.commit(app.source, sha)
+    pull_request = _merged_pull_request(services, app, sha)
+    if pull_request is None:
+        return Merge(
+            source=app.source,
+            sha=sha,
+            subject=commit.subject,
+            merged_by=commit.author,
+            merged_at=commit.committed_at,
+            author=commit.author,
+        )
+    return Merge(
+        source=app.source,
+        sha=sha,
+        subject=commit.subject,
+        merged_by=pull_request.merged_by or commit.author,
+        merged_at=pull_request.merged_at or commit.committed_at,
+        pull_request=pull_request.number,
+        title=pull_request.title,
+        author=pull_request.author,
+    )
+
+
+def _merged_pull_request(services: Services, app: App, sha: str) -> PullRequest | None:
+    branch = tracked_branch(services, app)
+    merged = [
+        candidate
+        for candidate in services.forge.pull_requests_of(app.source, sha)
+        if candidate.merged and candidate.base_branch == branch
+    ]
+    if not merged:
+        return None
+    best = max(merged, key=lambda candidate: (candidate.merge_sha == sha, candidate.merged_at or ""))
+    return best if best.merged_by is not None else services.forge.pull_request(app.source, best.number)

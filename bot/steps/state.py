@@ -1,0 +1,131 @@
+"""Reads the state: the catalog and what each app runs, out of the config repo's mirror. Changes nothing."""
+
+from dataclasses import dataclass
+
+from bot.audit import OutcomeNote, outcome_of, release_of
+from bot.catalog import App, Catalog, Environment, parse_catalog
+from bot.errors import Permanent
+from bot.images import ImageReference
+from bot.manifests import find_images
+from bot.ports import ConfigRepo
+from bot.releases import Deployment, Release
+
+CATALOG = "slipway.yaml"
+MANIFEST_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One app in one environment at one commit of the config branch, as every step sees it."""
+
+    head: str
+    catalog: Catalog
+    app: App
+    environment: Environment
+    deployed: Deployment
+
+
+def look(config: ConfigRepo, app_name: str, environment_name: str) -> Place:
+    """Fetch, and read an app's place in an environment.
+
+    Raises:
+        Permanent: the catalog has errors, or knows no such app or environment.
+    """
+    head = config.fetch()
+    catalog = read_catalog(config, head)
+    app, environment = catalog.app(app_name), catalog.environment(environment_name)
+    return Place(head, catalog, app, environment, deployment(config, head, app, environment))
+
+
+def read_catalog(config: ConfigRepo, commit: str) -> Catalog:
+    """The catalog at a commit.
+
+    Raises:
+        Permanent: there is none, or it has errors; each is named with its line.
+    """
+    data = config.read(commit, CATALOG)
+    if data is None:
+        raise Permanent(f"There is no {CATALOG} at the root of the branch {config.branch}: write one to begin.")
+    return parse_catalog(decode(data, CATALOG), CATALOG)
+
+
+def catalog_now(config: ConfigRepo) -> Catalog:
+    """Fetch, and read the catalog."""
+    return read_catalog(config, config.fetch())
+
+
+def decode(data: bytes, path: str) -> str:
+    """A file's text.
+
+    Raises:
+        Permanent: the file is not UTF-8, which YAML for Kubernetes must be.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Permanent(
+            f"{path} is not UTF-8 text (byte {error.start} cannot be read): save the file as UTF-8."
+        ) from None
+
+
+def manifest_files(config: ConfigRepo, commit: str, app: App, environment: Environment) -> tuple[str, ...]:
+    """The app's manifest files in an environment at a commit, in the catalog's order."""
+    found: dict[str, None] = {}
+    for path in app.manifest_paths(environment):
+        for name in config.files(commit, path):
+            if name.endswith(MANIFEST_ENDINGS) or name == path:
+                found[name] = None
+    return tuple(found)
+
+
+def manifest_texts(config: ConfigRepo, commit: str, app: App, environment: Environment) -> dict[str, str]:
+    """Path and text of each of the app's manifest files in an environment at a commit."""
+    files = manifest_files(config, commit, app, environment)
+    return {path: decode(config.read(commit, path) or b"", path) for path in files}
+
+
+def deployment(config: ConfigRepo, commit: str, app: App, environment: Environment) -> Deployment:
+    """What the config branch says an app runs in an environment."""
+    ours = ImageReference.parse(app.image).normalised().repository
+    images: dict[str, None] = {}
+    waiting = False
+    for path, text in manifest_texts(config, commit, app, environment).items():
+        for found in find_images(text, path):
+            if found.image is not None and found.image.normalised_repository == ours:
+                images[found.text] = None
+                waiting = waiting or found.image.has_placeholder
+    changed = config.last_change(commit, app.manifest_paths(environment))
+    return Deployment(
+        app=app.name,
+        environment=environment.name,
+        images=tuple(images),
+        release=_release_of_images(config, commit, app.name, tuple(images)),
+        changed_in=changed.sha if changed else None,
+        waiting=waiting,
+    )
+
+
+def _release_of_images(config: ConfigRepo, commit: str, app: str, images: tuple[str, ...]) -> Release | None:
+    """The release behind one image: two apps may share it, so the bump that is found may name the other one."""
+    if len(images) != 1:
+        return None
+    bump = config.find(commit, "Image", images[0])
+    release = release_of(bump) if bump else None
+    return Release(app, release.image, release.merge) if release else None
+
+
+def previous_environment(catalog: Catalog, name: str) -> Environment | None:
+    """The environment a release comes through before this one, None for the first."""
+    names = [environment.name for environment in catalog.environments]
+    position = names.index(name)
+    return catalog.environments[position - 1] if position else None
+
+
+def hold_path(environment: str, app: str) -> str:
+    """The file that holds an app's environment as it is."""
+    return f".slipway/holds/{environment}/{app}.yaml"
+
+
+def outcome(config: ConfigRepo, commit: str, app: str, environment: str) -> OutcomeNote | None:
+    """How the sync of a config commit ended, as of the last fetch; None where none is recorded."""
+    return outcome_of(config.notes(commit), app, environment)
