@@ -20,6 +20,7 @@ from typing import Literal, Self
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response
 
 from bot.sandbox.forge_api import API, LockedFlask, RateLimit, install
 from bot.sandbox.forge_events import emit_ping
@@ -124,17 +125,14 @@ class Forge:
 
     def _logged(self, app: WSGIApplication) -> WSGIApplication:
         def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            codes = [0]
-
-            def start(code: str, headers: list[tuple[str, str]], *more: object) -> Callable[[bytes], object]:
-                codes[0] = int(code.split(maxsplit=1)[0])
-                return start_response(code, headers, *more)
-
+            status = 0
             try:
-                return app(environ, start)  # type: ignore[arg-type]
+                response = Response.from_app(app, environ)
+                status = response.status_code
             finally:
-                record = LoggedRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], codes[0])
+                record = LoggedRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], status)
                 self.requests_log.append(record)
+            return response(environ, start_response)
 
         return logged
 
@@ -174,10 +172,18 @@ class Forge:
             path = self._store.root / login / f"{name}.git"
             git_repo = GitRepo(path)
             git_repo.create(default_branch, self._store.root / "hooks")
-            when = now()
-            people_ = {who.lower(): Level[role.upper()] for who, role in (collaborators or {}).items()}
-            repo = Repo(self._store.next_id(), owner, name, private, default_branch, git_repo, when, when, people_)
-            self._store.repos[full_name.lower()] = repo
+            self._store.repos[full_name.lower()] = Repo(
+                store=self._store,
+                id=self._store.next_id(),
+                owner=owner,
+                name=name,
+                private=private,
+                default_branch=default_branch,
+                git=git_repo,
+                created_at=now(),
+                pushed_at=now(),
+                collaborators={who.lower(): Level[role.upper()] for who, role in (collaborators or {}).items()},
+            )
         return path
 
     def configure_repo(
@@ -238,7 +244,7 @@ class Forge:
             repo = self._store.known_repo(full_name)
             hook = Hook(self._store.next_id(), url, secret, tuple(events), content_type, now())
             repo.hooks[hook.id] = hook
-            emit_ping(self._store, repo, hook, repo.owner)
+            emit_ping(repo, hook, repo.owner)
             return hook.id
 
     # ------------------------------------------------------------ acting as a person
@@ -252,7 +258,7 @@ class Forge:
             old = repo.git.ref(f"refs/heads/{branch}")
             parent = old or repo.git.ref(f"refs/heads/{repo.default_branch}")
             new = repo.git.write(branch, parent, files, message, author.signature())
-            after_push(self._store, repo, [(f"refs/heads/{branch}", old or ZERO, new)], author)
+            after_push(repo, [(f"refs/heads/{branch}", old or ZERO, new)], author)
             return new
 
     def delete_branch(self, full_name: str, branch: str, login: str) -> None:
@@ -263,19 +269,19 @@ class Forge:
             old = repo.git.ref(ref)
             if old is None or not repo.git.update_ref(ref, ZERO, old):
                 raise KeyError(f"{full_name} has no branch {branch!r}.")
-            after_push(self._store, repo, [(ref, old, ZERO)], person)
+            after_push(repo, [(ref, old, ZERO)], person)
 
     def head(self, full_name: str, branch: str) -> str | None:
         """The commit a branch points to, or None."""
         return self._store.known_repo(full_name).git.ref(f"refs/heads/{branch}")
 
     def open_pull_request(
-        self, full_name: str, head: str, base: str, title: str, body: str = "", author: str = ""
+        self, full_name: str, head: str, base: str, title: str, *, author: str, body: str = ""
     ) -> int:
         """Open a pull request and return its number."""
         with self._store.lock:
             repo, person = self._scene(full_name, author)
-            return open_pull(self._store, repo, person, head=head, base=base, title=title, body=body or None).number
+            return open_pull(repo, person, head=head, base=base, title=title, body=body or None).number
 
     def merge_pull_request(
         self,
@@ -287,13 +293,13 @@ class Forge:
         """Press Merge as somebody; the base's new tip. Raises ``forge_state.ApiError`` as the button would."""
         with self._store.lock:
             repo, person = self._scene(full_name, login)
-            return merge_pull(self._store, repo, find_pull(repo, number), person, method=method)
+            return merge_pull(find_pull(repo, number), person, method=method)
 
     def close_pull_request(self, full_name: str, number: int, login: str) -> None:
         """Close without merging."""
         with self._store.lock:
             repo, person = self._scene(full_name, login)
-            edit_pull(self._store, repo, find_pull(repo, number), person, {"state": "closed"})
+            edit_pull(find_pull(repo, number), person, {"state": "closed"})
 
     def review(
         self,
@@ -307,14 +313,14 @@ class Forge:
         with self._store.lock:
             repo, person = self._scene(full_name, login)
             pull = find_pull(repo, number)
-            review = review_pull(self._store, repo, pull, person, event=state, body=body, commit_id=None)
+            review = review_pull(pull, person, event=state, body=body, commit_id=None)
             return review.id
 
     def comment(self, full_name: str, number: int, login: str, body: str) -> int:
         """Comment as somebody and return the comment's id."""
         with self._store.lock:
             repo, person = self._scene(full_name, login)
-            return add_comment(self._store, repo, find_pull(repo, number), person, body).id
+            return add_comment(find_pull(repo, number), person, body).id
 
     def _scene(self, full_name: str, login: str) -> tuple[Repo, User]:
         return self._store.known_repo(full_name), self._store.known_user(login)

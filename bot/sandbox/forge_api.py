@@ -14,11 +14,13 @@ from urllib.parse import urlencode
 from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from bot.sandbox.forge_pulls import find_pull
 from bot.sandbox.forge_state import (
     DOCS,
     ApiError,
     Json,
     Level,
+    Pull,
     Repo,
     Store,
     Token,
@@ -99,6 +101,11 @@ def repo_for(owner: str, name: str, need: Level = Level.READ, *, hidden: bool = 
         kind = "integration" if caller.is_installation else "personal access token"
         raise ApiError(403, f"Resource not accessible by {kind}")
     return repo
+
+
+def pull_for(owner: str, name: str, number: int, need: Level = Level.READ) -> Pull:
+    """The pull request, if the caller may do that much in its repository; refusals as ``repo_for``."""
+    return find_pull(repo_for(owner, name, need), number)
 
 
 # ---------------------------------------------------------------- what is asked

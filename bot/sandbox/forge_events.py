@@ -16,21 +16,21 @@ from bot.sandbox.forge_state import Comment, Delivery, Hook, Json, Pull, Repo, R
 _COMMITS_IN_A_PUSH = 2048  # GitHub's limit
 
 
-def emit(store: Store, repo: Repo, event: str, payload: Json, actor: User) -> None:
+def emit(repo: Repo, event: str, payload: Json, actor: User) -> None:
     """Queue an event for every hook of the repository that wants it."""
     for hook in repo.hooks.values():
         if hook.wants(event):
-            _queue(store, repo, hook, event, payload, actor)
+            _queue(repo, hook, event, payload, actor)
 
 
-def emit_ping(store: Store, repo: Repo, hook: Hook, actor: User) -> None:
+def emit_ping(repo: Repo, hook: Hook, actor: User) -> None:
     """Greet a new hook."""
     payload = {
         "zen": "Keep it logically awesome.",
         "hook_id": hook.id,
-        "hook": hook_json(store, repo, hook),
+        "hook": hook_json(repo, hook),
     }
-    _queue(store, repo, hook, "ping", payload, actor)
+    _queue(repo, hook, "ping", payload, actor)
 
 
 def redeliver(store: Store, hook: Hook, old: Delivery) -> None:
@@ -41,56 +41,60 @@ def redeliver(store: Store, hook: Hook, old: Delivery) -> None:
     store.outbox.put((hook, again))
 
 
-def _queue(store: Store, repo: Repo, hook: Hook, event: str, payload: Json, actor: User) -> None:
-    whole = {"repository": repo_json(store, repo)} | payload | {"sender": user_json(store, actor)}
+def _queue(repo: Repo, hook: Hook, event: str, payload: Json, actor: User) -> None:
+    whole = {"repository": repo_json(repo)} | payload | {"sender": user_json(repo.store, actor)}
     if repo.owner.type == "Organization":
-        whole["organization"] = user_json(store, repo.owner)
+        whole["organization"] = user_json(repo.store, repo.owner)
     delivery = Delivery(
-        store.next_id(), str(uuid.uuid4()), event, payload.get("action"), whole, redelivery=False, repository_id=repo.id
+        repo.store.next_id(),
+        str(uuid.uuid4()),
+        event,
+        payload.get("action"),
+        whole,
+        redelivery=False,
+        repository_id=repo.id,
     )
-    store.outbox.put((hook, delivery))
+    repo.store.outbox.put((hook, delivery))
 
 
-def pull_request_event(store: Store, repo: Repo, pull: Pull, action: str, actor: User, **more: object) -> None:
+def pull_request_event(pull: Pull, action: str, actor: User, **more: object) -> None:
     """``pull_request``: opened, synchronize (with before and after), closed, reopened, edited (with changes)."""
-    shown = pull_json(store, repo, pull, mergeable=None, mergeable_state="unknown")
+    shown = pull_json(pull, mergeable=None, mergeable_state="unknown")
     payload = {"action": action, "number": pull.number, "pull_request": shown, **more}
-    emit(store, repo, "pull_request", payload, actor)
+    emit(pull.repo, "pull_request", payload, actor)
 
 
-def review_event(store: Store, repo: Repo, pull: Pull, review: Review, action: str, actor: User) -> None:
+def review_event(pull: Pull, review: Review, action: str, actor: User) -> None:
     """``pull_request_review``: submitted or dismissed. States are in lower case here, unlike in REST."""
-    shown = review_json(store, repo, pull, review)
+    shown = review_json(pull, review)
     shown |= {"state": review.state.lower(), "body": review.body or None}
-    payload = {"action": action, "review": shown, "pull_request": simple(store, repo, pull)}
-    emit(store, repo, "pull_request_review", payload, actor)
+    payload = {"action": action, "review": shown, "pull_request": simple(pull)}
+    emit(pull.repo, "pull_request_review", payload, actor)
 
 
-def comment_event(
-    store: Store, repo: Repo, pull: Pull, comment: Comment, action: str, actor: User, **more: object
-) -> None:
+def comment_event(pull: Pull, comment: Comment, action: str, actor: User, **more: object) -> None:
     """``issue_comment``: created, edited (with changes) or deleted."""
     payload = {
         "action": action,
-        "issue": issue_json(store, repo, pull),
-        "comment": comment_json(store, repo, pull, comment),
+        "issue": issue_json(pull),
+        "comment": comment_json(pull, comment),
         **more,
     }
-    emit(store, repo, "issue_comment", payload, actor)
+    emit(pull.repo, "issue_comment", payload, actor)
 
 
-def push_event(store: Store, repo: Repo, ref: str, old: str, new: str, actor: User) -> None:
+def push_event(repo: Repo, ref: str, old: str, new: str, actor: User) -> None:
     """``push`` of a branch or a tag. Its repository is the odd one out: times are numbers there."""
     commits = _pushed(repo, ref, old, new)
-    shown = [_commit_json(store, repo, commit) for commit in repo.git.commits(commits[-_COMMITS_IN_A_PUSH:])]
+    shown = [_commit_json(repo, commit) for commit in repo.git.commits(commits[-_COMMITS_IN_A_PUSH:])]
     tip = None if new == ZERO else repo.git.resolve(new)
-    web = repo_web(store, repo)
+    web = repo_web(repo)
     span = ref.split("/", 2)[2] if ZERO in (old, new) else f"{old[:12]}...{new[:12]}"
     payload = {
         "ref": ref,
         "before": old,
         "after": new,
-        "repository": _push_repo_json(store, repo),
+        "repository": _push_repo_json(repo),
         "pusher": {"name": actor.login, "email": actor.email},
         "created": old == ZERO,
         "deleted": new == ZERO,
@@ -98,9 +102,9 @@ def push_event(store: Store, repo: Repo, ref: str, old: str, new: str, actor: Us
         "base_ref": None,
         "compare": f"{web}/compare/{span}",
         "commits": shown,
-        "head_commit": _commit_json(store, repo, repo.git.commit(tip)) if tip else None,
+        "head_commit": _commit_json(repo, repo.git.commit(tip)) if tip else None,
     }
-    emit(store, repo, "push", payload, actor)
+    emit(repo, "push", payload, actor)
 
 
 def _pushed(repo: Repo, ref: str, old: str, new: str) -> list[str]:
@@ -112,8 +116,8 @@ def _pushed(repo: Repo, ref: str, old: str, new: str) -> list[str]:
     return repo.git.rev_list("--reverse", "--topo-order", new, "--not", f"--exclude={ref}", "--glob=refs/heads")
 
 
-def _push_repo_json(store: Store, repo: Repo) -> Json:
-    shown = repo_json(store, repo)
+def _push_repo_json(repo: Repo) -> Json:
+    shown = repo_json(repo)
     shown["owner"] |= {"name": repo.owner.login, "email": None}
     return shown | {
         "created_at": _seconds(repo.created_at),
@@ -127,7 +131,7 @@ def _seconds(when: str) -> int:
     return int(datetime.fromisoformat(when).astimezone(UTC).timestamp())
 
 
-def _commit_json(store: Store, repo: Repo, commit: Commit) -> Json:
+def _commit_json(repo: Repo, commit: Commit) -> Json:
     changes = repo.git.changes_of(commit)
     by_status = {
         key: [change.path for change in changes if change.status == status]
@@ -140,9 +144,9 @@ def _commit_json(store: Store, repo: Repo, commit: Commit) -> Json:
         "distinct": True,
         "message": commit.message,
         "timestamp": commit.committer.at.isoformat(timespec="seconds"),
-        "url": f"{repo_web(store, repo)}/commit/{commit.sha}",
-        "author": _person(store, commit.author),
-        "committer": _person(store, commit.committer),
+        "url": f"{repo_web(repo)}/commit/{commit.sha}",
+        "author": _person(repo.store, commit.author),
+        "committer": _person(repo.store, commit.committer),
         **by_status,
         "modified": [change.path for change in changes if change.path not in touched],
     }

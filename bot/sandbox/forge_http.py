@@ -62,7 +62,7 @@ def receive_pack(owner: str, name: str) -> Response:
         answer = Response(_read_all(process), headers=headers)
         updates = _updates(Path(report.name).read_text(encoding="utf-8"))
     with store().lock:
-        after_push(store(), repo, updates, caller.user)
+        after_push(repo, updates, caller.user)
     return answer
 
 

@@ -72,14 +72,14 @@ def node_id(kind: str, number: int | str) -> str:
     return base64.b64encode(f"{len(kind):02}:{kind}{number}".encode()).decode()
 
 
-def repo_api(store: Store, repo: Repo) -> str:
+def repo_api(repo: Repo) -> str:
     """The base of a repository's REST addresses."""
-    return f"{store.api}/repos/{repo.full_name}"
+    return f"{repo.store.api}/repos/{repo.full_name}"
 
 
-def repo_web(store: Store, repo: Repo) -> str:
+def repo_web(repo: Repo) -> str:
     """A repository's page."""
-    return f"{store.web}/{repo.full_name}"
+    return f"{repo.store.web}/{repo.full_name}"
 
 
 def user_json(store: Store, user: User) -> Json:
@@ -176,9 +176,9 @@ def team_json(store: Store, team: Team) -> Json:
     }
 
 
-def repo_json(store: Store, repo: Repo) -> Json:
+def repo_json(repo: Repo) -> Json:
     """GitHub's ``repository``, as in pull requests and webhooks."""
-    url, web = repo_api(store, repo), repo_web(store, repo)
+    url, web = repo_api(repo), repo_web(repo)
     open_pulls = sum(pull.state == "open" for pull in repo.pulls.values())
     return {
         "id": repo.id,
@@ -186,7 +186,7 @@ def repo_json(store: Store, repo: Repo) -> Json:
         "name": repo.name,
         "full_name": repo.full_name,
         "private": repo.private,
-        "owner": user_json(store, repo.owner),
+        "owner": user_json(repo.store, repo.owner),
         "html_url": web,
         "description": None,
         "fork": False,
@@ -215,7 +215,7 @@ def repo_json(store: Store, repo: Repo) -> Json:
     }
 
 
-def full_repo_json(store: Store, repo: Repo, level: Level) -> Json:
+def full_repo_json(repo: Repo, level: Level) -> Json:
     """GitHub's ``full-repository``; ``level`` is the caller's. Merge settings are shown to writers only."""
     settings = {
         "allow_merge_commit": "merge" in repo.merge_methods,
@@ -230,12 +230,12 @@ def full_repo_json(store: Store, repo: Repo, level: Level) -> Json:
         "merge_commit_message": "PR_TITLE",
     }
     return {
-        **repo_json(store, repo),
+        **repo_json(repo),
         "permissions": permissions_json(level),
         "subscribers_count": 0,
         "network_count": 0,
         **(settings if level >= Level.WRITE else {}),
-        **({"organization": user_json(store, repo.owner)} if repo.owner.type == "Organization" else {}),
+        **({"organization": user_json(repo.store, repo.owner)} if repo.owner.type == "Organization" else {}),
     }
 
 
@@ -250,20 +250,20 @@ def permissions_json(level: Level) -> Json:
     }
 
 
-def association(store: Store, repo: Repo, user: User) -> str:
+def association(repo: Repo, user: User) -> str:
     """GitHub's ``author_association``."""
     if user is repo.owner:
         return "OWNER"
-    if user in store.members(repo.owner):
+    if user in repo.store.members(repo.owner):
         return "MEMBER"
     if user.login.lower() in repo.collaborators:
         return "COLLABORATOR"
     return "CONTRIBUTOR" if any(p.author is user and p.merged_at for p in repo.pulls.values()) else "NONE"
 
 
-def commit_json(store: Store, repo: Repo, commit: Commit, *, files: bool = False) -> Json:
+def commit_json(repo: Repo, commit: Commit, *, files: bool = False) -> Json:
     """GitHub's ``commit``; with ``files``, its statistics and diff to the first parent too."""
-    url, web = repo_api(store, repo), repo_web(store, repo)
+    url, web = repo_api(repo), repo_web(repo)
     shown: Json = {
         "sha": commit.sha,
         "node_id": node_id("Commit", commit.sha),
@@ -279,8 +279,8 @@ def commit_json(store: Store, repo: Repo, commit: Commit, *, files: bool = False
         "url": f"{url}/commits/{commit.sha}",
         "html_url": f"{web}/commit/{commit.sha}",
         "comments_url": f"{url}/commits/{commit.sha}/comments",
-        "author": optional_user_json(store, store.user_by_email(commit.author.email)),
-        "committer": optional_user_json(store, store.user_by_email(commit.committer.email)),
+        "author": optional_user_json(repo.store, repo.store.user_by_email(commit.author.email)),
+        "committer": optional_user_json(repo.store, repo.store.user_by_email(commit.committer.email)),
         "parents": [
             {"sha": parent, "url": f"{url}/commits/{parent}", "html_url": f"{web}/commit/{parent}"}
             for parent in commit.parents
@@ -290,7 +290,7 @@ def commit_json(store: Store, repo: Repo, commit: Commit, *, files: bool = False
         changes = repo.git.changes_of(commit)
         added, removed = sum(c.additions for c in changes), sum(c.deletions for c in changes)
         shown["stats"] = {"total": added + removed, "additions": added, "deletions": removed}
-        shown["files"] = [file_json(store, repo, commit.sha, change) for change in changes]
+        shown["files"] = [file_json(repo, commit.sha, change) for change in changes]
     return shown
 
 
@@ -298,9 +298,9 @@ def _git_user(who: Signature) -> Json:
     return {"name": who.name, "email": who.email, "date": stamp(who.at)}
 
 
-def file_json(store: Store, repo: Repo, sha: str, change: FileChange) -> Json:
+def file_json(repo: Repo, sha: str, change: FileChange) -> Json:
     """GitHub's ``diff-entry``."""
-    web = repo_web(store, repo)
+    web = repo_web(repo)
     optional = {"patch": change.patch, "previous_filename": change.previous}
     return {
         "sha": change.blob,
@@ -311,14 +311,14 @@ def file_json(store: Store, repo: Repo, sha: str, change: FileChange) -> Json:
         "changes": change.additions + change.deletions,
         "blob_url": f"{web}/blob/{sha}/{change.path}",
         "raw_url": f"{web}/raw/{sha}/{change.path}",
-        "contents_url": f"{repo_api(store, repo)}/contents/{change.path}?ref={sha}",
+        "contents_url": f"{repo_api(repo)}/contents/{change.path}?ref={sha}",
         **{key: value for key, value in optional.items() if value is not None},
     }
 
 
-def ref_json(store: Store, repo: Repo, name: str, kind: str, sha: str) -> Json:
+def ref_json(repo: Repo, name: str, kind: str, sha: str) -> Json:
     """GitHub's ``git-ref``."""
-    url = repo_api(store, repo)
+    url = repo_api(repo)
     return {
         "ref": name,
         "node_id": node_id("Ref", f"{repo.id}:{name}"),

@@ -1,5 +1,6 @@
 """The shapes GitHub shows, part two: pull requests and what hangs on them, statuses, deployments, hooks."""
 
+from bot.sandbox.forge_git import FileChange
 from bot.sandbox.forge_json import (
     association,
     node_id,
@@ -20,25 +21,30 @@ from bot.sandbox.forge_state import (
     Repo,
     Review,
     Status,
-    Store,
 )
 
 REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
 
 
-def base_tip(repo: Repo, pull: Pull) -> str:
+def base_tip(pull: Pull) -> str:
     """What the pull request is compared with: the base branch now, or the commit it was merged onto."""
-    tip = None if pull.merged_at else repo.git.ref(f"refs/heads/{pull.base_ref}")
+    tip = None if pull.merged_at else pull.repo.git.ref(f"refs/heads/{pull.base_ref}")
     return tip or pull.base_sha
 
 
-def label_json(store: Store, repo: Repo, name: str) -> Json:
+def pull_changes(pull: Pull) -> tuple[FileChange, ...]:
+    """What the pull request changes since it left its base."""
+    git, base = pull.repo.git, base_tip(pull)
+    return git.changes(git.merge_base(base, pull.head_sha) or base, pull.head_sha)
+
+
+def label_json(repo: Repo, name: str) -> Json:
     """GitHub's ``label``."""
-    number = repo.labels.setdefault(name, store.next_id())
+    number = repo.labels.setdefault(name, repo.store.next_id())
     return {
         "id": number,
         "node_id": node_id("Label", number),
-        "url": f"{repo_api(store, repo)}/labels/{name}",
+        "url": f"{repo_api(repo)}/labels/{name}",
         "name": name,
         "description": None,
         "color": "ededed",
@@ -46,9 +52,9 @@ def label_json(store: Store, repo: Repo, name: str) -> Json:
     }
 
 
-def pull_simple_json(store: Store, repo: Repo, pull: Pull) -> Json:
+def pull_simple_json(pull: Pull) -> Json:
     """GitHub's ``pull-request-simple``, as in lists."""
-    api, web = repo_api(store, repo), repo_web(store, repo)
+    api, web = repo_api(pull.repo), repo_web(pull.repo)
     url, html, issue = (f"{api}/pulls/{pull.number}", f"{web}/pull/{pull.number}", f"{api}/issues/{pull.number}")
     links = {
         "self": url,
@@ -73,7 +79,7 @@ def pull_simple_json(store: Store, repo: Repo, pull: Pull) -> Json:
         "locked": False,
         "active_lock_reason": None,
         "title": pull.title,
-        "user": user_json(store, pull.author),
+        "user": user_json(pull.repo.store, pull.author),
         "body": pull.body,
         "created_at": pull.created_at,
         "updated_at": pull.updated_at,
@@ -84,14 +90,14 @@ def pull_simple_json(store: Store, repo: Repo, pull: Pull) -> Json:
         "assignees": [],
         "requested_reviewers": [],
         "requested_teams": [],
-        "labels": [label_json(store, repo, name) for name in pull.labels],
+        "labels": [label_json(pull.repo, name) for name in pull.labels],
         "milestone": None,
         "draft": pull.draft,
         **{f"{name}_url": links[name] for name in _SHOWN_LINKS},
-        "head": _side_json(store, repo, pull.head_ref, pull.head_sha),
-        "base": _side_json(store, repo, pull.base_ref, pull.base_sha),
+        "head": _side_json(pull.repo, pull.head_ref, pull.head_sha),
+        "base": _side_json(pull.repo, pull.base_ref, pull.base_sha),
         "_links": {name: {"href": link} for name, link in links.items()},
-        "author_association": association(store, repo, pull.author),
+        "author_association": association(pull.repo, pull.author),
         "auto_merge": None,
     }
 
@@ -99,28 +105,28 @@ def pull_simple_json(store: Store, repo: Repo, pull: Pull) -> Json:
 _SHOWN_LINKS = ("commits", "review_comments", "review_comment", "comments", "statuses")
 
 
-def _side_json(store: Store, repo: Repo, ref: str, sha: str) -> Json:
+def _side_json(repo: Repo, ref: str, sha: str) -> Json:
     return {
         "label": f"{repo.owner.login}:{ref}",
         "ref": ref,
         "sha": sha,
-        "user": user_json(store, repo.owner),
-        "repo": repo_json(store, repo),
+        "user": user_json(repo.store, repo.owner),
+        "repo": repo_json(repo),
     }
 
 
-def pull_json(store: Store, repo: Repo, pull: Pull, *, mergeable: bool | None, mergeable_state: str) -> Json:
+def pull_json(pull: Pull, *, mergeable: bool | None, mergeable_state: str) -> Json:
     """GitHub's ``pull-request``. Whether it can be merged is asked of ``forge_pulls.mergeability``."""
-    base = base_tip(repo, pull)
-    commits = repo.git.between(base, pull.head_sha)
-    changes = repo.git.changes(repo.git.merge_base(base, pull.head_sha) or base, pull.head_sha)
+    base = base_tip(pull)
+    commits = pull.repo.git.between(base, pull.head_sha)
+    changes = pull_changes(pull)
     return {
-        **pull_simple_json(store, repo, pull),
+        **pull_simple_json(pull),
         "merged": pull.merged_at is not None,
         "mergeable": mergeable,
         "rebaseable": mergeable,
         "mergeable_state": mergeable_state,
-        "merged_by": optional_user_json(store, pull.merged_by),
+        "merged_by": optional_user_json(pull.repo.store, pull.merged_by),
         "comments": len(pull.comments),
         "review_comments": 0,
         "maintainer_can_modify": False,
@@ -131,11 +137,11 @@ def pull_json(store: Store, repo: Repo, pull: Pull, *, mergeable: bool | None, m
     }
 
 
-def issue_json(store: Store, repo: Repo, pull: Pull) -> Json:
+def issue_json(pull: Pull) -> Json:
     """GitHub's ``issue``: the other face of a pull request."""
-    api = repo_api(store, repo)
+    api = repo_api(pull.repo)
     url, pull_url = f"{api}/issues/{pull.number}", f"{api}/pulls/{pull.number}"
-    html = f"{repo_web(store, repo)}/pull/{pull.number}"
+    html = f"{repo_web(pull.repo)}/pull/{pull.number}"
     return {
         "url": url,
         "repository_url": api,
@@ -148,8 +154,8 @@ def issue_json(store: Store, repo: Repo, pull: Pull) -> Json:
         "node_id": node_id("PullRequest", pull.id),
         "number": pull.number,
         "title": pull.title,
-        "user": user_json(store, pull.author),
-        "labels": [label_json(store, repo, name) for name in pull.labels],
+        "user": user_json(pull.repo.store, pull.author),
+        "labels": [label_json(pull.repo, name) for name in pull.labels],
         "state": pull.state,
         "state_reason": None,
         "locked": False,
@@ -161,8 +167,8 @@ def issue_json(store: Store, repo: Repo, pull: Pull) -> Json:
         "created_at": pull.created_at,
         "updated_at": pull.updated_at,
         "closed_at": pull.closed_at,
-        "closed_by": optional_user_json(store, pull.closed_by),
-        "author_association": association(store, repo, pull.author),
+        "closed_by": optional_user_json(pull.repo.store, pull.closed_by),
+        "author_association": association(pull.repo, pull.author),
         "draft": pull.draft,
         "pull_request": {
             "url": pull_url,
@@ -176,39 +182,39 @@ def issue_json(store: Store, repo: Repo, pull: Pull) -> Json:
     }
 
 
-def review_json(store: Store, repo: Repo, pull: Pull, review: Review) -> Json:
+def review_json(pull: Pull, review: Review) -> Json:
     """GitHub's ``pull-request-review``. A pending one has no ``submitted_at``."""
-    html = f"{repo_web(store, repo)}/pull/{pull.number}#pullrequestreview-{review.id}"
-    url = f"{repo_api(store, repo)}/pulls/{pull.number}"
+    html = f"{repo_web(pull.repo)}/pull/{pull.number}#pullrequestreview-{review.id}"
+    url = f"{repo_api(pull.repo)}/pulls/{pull.number}"
     return {
         "id": review.id,
         "node_id": node_id("PullRequestReview", review.id),
-        "user": user_json(store, review.author),
+        "user": user_json(pull.repo.store, review.author),
         "body": review.body,
         "state": review.state,
         "html_url": html,
         "pull_request_url": url,
-        "author_association": association(store, repo, review.author),
+        "author_association": association(pull.repo, review.author),
         "_links": {"html": {"href": html}, "pull_request": {"href": url}},
         **({"submitted_at": review.submitted_at} if review.submitted_at else {}),
         "commit_id": review.commit_id,
     }
 
 
-def comment_json(store: Store, repo: Repo, pull: Pull, comment: Comment) -> Json:
+def comment_json(pull: Pull, comment: Comment) -> Json:
     """GitHub's ``issue-comment``."""
-    url = f"{repo_api(store, repo)}/issues/comments/{comment.id}"
+    url = f"{repo_api(pull.repo)}/issues/comments/{comment.id}"
     given = [content for _, content in comment.reactions]
     return {
         "url": url,
-        "html_url": f"{repo_web(store, repo)}/pull/{pull.number}#issuecomment-{comment.id}",
-        "issue_url": f"{repo_api(store, repo)}/issues/{pull.number}",
+        "html_url": f"{repo_web(pull.repo)}/pull/{pull.number}#issuecomment-{comment.id}",
+        "issue_url": f"{repo_api(pull.repo)}/issues/{pull.number}",
         "id": comment.id,
         "node_id": node_id("IssueComment", comment.id),
-        "user": user_json(store, comment.author),
+        "user": user_json(pull.repo.store, comment.author),
         "created_at": comment.created_at,
         "updated_at": comment.updated_at,
-        "author_association": association(store, repo, comment.author),
+        "author_association": association(pull.repo, comment.author),
         "body": comment.body,
         "reactions": {
             "url": f"{url}/reactions",
@@ -219,11 +225,11 @@ def comment_json(store: Store, repo: Repo, pull: Pull, comment: Comment) -> Json
     }
 
 
-def status_json(store: Store, repo: Repo, status: Status) -> Json:
+def status_json(repo: Repo, status: Status) -> Json:
     """GitHub's ``status``; without ``creator`` it is the ``simple-commit-status`` of the combined one."""
     return {
-        "url": f"{repo_api(store, repo)}/statuses/{status.sha}",
-        "avatar_url": f"{store.web}/avatars/{status.creator.id}",
+        "url": f"{repo_api(repo)}/statuses/{status.sha}",
+        "avatar_url": f"{repo.store.web}/avatars/{status.creator.id}",
         "id": status.id,
         "node_id": node_id("StatusContext", status.id),
         "state": status.state,
@@ -232,28 +238,28 @@ def status_json(store: Store, repo: Repo, status: Status) -> Json:
         "context": status.context,
         "created_at": status.created_at,
         "updated_at": status.created_at,
-        "creator": user_json(store, status.creator),
+        "creator": user_json(repo.store, status.creator),
     }
 
 
-def combined_status_json(store: Store, repo: Repo, sha: str, shown: list[Status]) -> Json:
+def combined_status_json(repo: Repo, sha: str, shown: list[Status]) -> Json:
     """GitHub's ``combined-commit-status``; ``shown`` is the page of statuses asked for."""
-    api = repo_api(store, repo)
-    slim = [{k: v for k, v in status_json(store, repo, s).items() if k != "creator"} for s in shown]
+    api = repo_api(repo)
+    slim = [{k: v for k, v in status_json(repo, s).items() if k != "creator"} for s in shown]
     return {
         "state": repo.combined_state(sha),
         "statuses": slim,
         "sha": sha,
         "total_count": len(repo.latest_statuses(sha)),
-        "repository": repo_json(store, repo),
+        "repository": repo_json(repo),
         "commit_url": f"{api}/commits/{sha}",
         "url": f"{api}/commits/{sha}/status",
     }
 
 
-def deployment_json(store: Store, repo: Repo, deployment: Deployment) -> Json:
+def deployment_json(repo: Repo, deployment: Deployment) -> Json:
     """GitHub's ``deployment``."""
-    url = f"{repo_api(store, repo)}/deployments/{deployment.id}"
+    url = f"{repo_api(repo)}/deployments/{deployment.id}"
     return {
         "url": url,
         "id": deployment.id,
@@ -265,40 +271,40 @@ def deployment_json(store: Store, repo: Repo, deployment: Deployment) -> Json:
         "original_environment": deployment.environment,
         "environment": deployment.environment,
         "description": deployment.description,
-        "creator": user_json(store, deployment.creator),
+        "creator": user_json(repo.store, deployment.creator),
         "created_at": deployment.created_at,
         "updated_at": deployment.updated_at,
         "statuses_url": f"{url}/statuses",
-        "repository_url": repo_api(store, repo),
+        "repository_url": repo_api(repo),
         "transient_environment": deployment.transient,
         "production_environment": deployment.production,
     }
 
 
-def deployment_status_json(store: Store, repo: Repo, parent: Deployment, status: DeploymentStatus) -> Json:
+def deployment_status_json(repo: Repo, parent: Deployment, status: DeploymentStatus) -> Json:
     """GitHub's ``deployment-status``."""
-    url = f"{repo_api(store, repo)}/deployments/{parent.id}"
+    url = f"{repo_api(repo)}/deployments/{parent.id}"
     return {
         "url": f"{url}/statuses/{status.id}",
         "id": status.id,
         "node_id": node_id("DeploymentStatus", status.id),
         "state": status.state,
-        "creator": user_json(store, status.creator),
+        "creator": user_json(repo.store, status.creator),
         "description": status.description,
         "environment": status.environment,
         "target_url": status.log_url,
         "created_at": status.created_at,
         "updated_at": status.created_at,
         "deployment_url": url,
-        "repository_url": repo_api(store, repo),
+        "repository_url": repo_api(repo),
         "environment_url": status.environment_url,
         "log_url": status.log_url,
     }
 
 
-def hook_json(store: Store, repo: Repo, hook: Hook) -> Json:
+def hook_json(repo: Repo, hook: Hook) -> Json:
     """GitHub's ``hook``; the secret is never shown."""
-    url = f"{repo_api(store, repo)}/hooks/{hook.id}"
+    url = f"{repo_api(repo)}/hooks/{hook.id}"
     last = hook.deliveries[-1] if hook.deliveries else None
     config = {"content_type": hook.content_type, "insecure_ssl": "0", "url": hook.url}
     return {
@@ -322,7 +328,7 @@ def hook_json(store: Store, repo: Repo, hook: Hook) -> Json:
     }
 
 
-def delivery_json(store: Store, repo: Repo, hook: Hook, delivery: Delivery, *, full: bool) -> Json:
+def delivery_json(hook: Hook, delivery: Delivery, *, full: bool) -> Json:
     """GitHub's ``hook-delivery-item``; with ``full``, its request and response too."""
     whole = {
         "url": hook.url,

@@ -17,7 +17,6 @@ from bot.sandbox.forge_state import (
     Pull,
     Repo,
     Review,
-    Store,
     User,
     invalid,
     not_found,
@@ -37,7 +36,7 @@ def find_pull(repo: Repo, number: int) -> Pull:
 
 
 def open_pull(
-    store: Store, repo: Repo, author: User, *, head: str, base: str, title: str, body: str | None, draft: bool = False
+    repo: Repo, author: User, *, head: str, base: str, title: str, body: str | None, draft: bool = False
 ) -> Pull:
     """Open one. GitHub refuses a second one for the same two branches, and one without commits."""
     head_ref = _own_branch(repo, head)
@@ -51,7 +50,8 @@ def open_pull(
         raise _refused(f"No commits between {base} and {head_ref}")
     when = now()
     pull = Pull(
-        id=store.next_id(),
+        repo=repo,
+        id=repo.store.next_id(),
         number=max(repo.pulls, default=0) + 1,
         author=author,
         title=title,
@@ -66,7 +66,7 @@ def open_pull(
     )
     repo.pulls[pull.number] = pull
     repo.git.update_ref(f"refs/pull/{pull.number}/head", head_sha, ZERO)
-    pull_request_event(store, repo, pull, "opened", author)
+    pull_request_event(pull, "opened", author)
     return pull
 
 
@@ -88,7 +88,7 @@ def _refused(message: str) -> ApiError:
     return ApiError(422, "Validation Failed", [error], _CREATE_DOCS)
 
 
-def edit_pull(store: Store, repo: Repo, pull: Pull, actor: User, fields: Mapping[str, Any]) -> None:
+def edit_pull(pull: Pull, actor: User, fields: Mapping[str, Any]) -> None:
     """Change title, body and base; close or reopen."""
     changes: dict[str, Any] = {}
     for name in ("title", "body"):
@@ -97,80 +97,78 @@ def edit_pull(store: Store, repo: Repo, pull: Pull, actor: User, fields: Mapping
             setattr(pull, name, fields[name])
     if fields.get("base", pull.base_ref) != pull.base_ref:
         changes["base"] = {"ref": {"from": pull.base_ref}, "sha": {"from": pull.base_sha}}
-        _retarget(repo, pull, fields["base"])
+        _retarget(pull, fields["base"])
     if changes:
         pull.updated_at = now()
-        pull_request_event(store, repo, pull, "edited", actor, changes=changes)
+        pull_request_event(pull, "edited", actor, changes=changes)
     match fields.get("state", pull.state), pull.state:
         case "closed", "open":
-            close_pull(store, repo, pull, actor)
+            close_pull(pull, actor)
         case "open", "closed":
-            _reopen(store, repo, pull, actor)
+            _reopen(pull, actor)
 
 
-def _retarget(repo: Repo, pull: Pull, base: str) -> None:
-    tip = repo.git.ref(f"refs/heads/{base}")
+def _retarget(pull: Pull, base: str) -> None:
+    tip = pull.repo.git.ref(f"refs/heads/{base}")
     if not tip or pull.state == "closed":
         raise invalid("PullRequest", "base")
-    _refuse_second(repo, pull.head_ref, base)
+    _refuse_second(pull.repo, pull.head_ref, base)
     pull.base_ref, pull.base_sha = base, tip
 
 
-def close_pull(store: Store, repo: Repo, pull: Pull, actor: User) -> None:
+def close_pull(pull: Pull, actor: User) -> None:
     """Close without merging."""
     pull.state, pull.closed_at, pull.closed_by = "closed", now(), actor
     pull.updated_at = pull.closed_at
-    pull_request_event(store, repo, pull, "closed", actor)
+    pull_request_event(pull, "closed", actor)
 
 
-def mark_merged(store: Store, repo: Repo, pull: Pull, actor: User, commit: str) -> None:
+def mark_merged(pull: Pull, actor: User, commit: str) -> None:
     """The pull request's work is on its base now."""
     pull.state, pull.closed_at, pull.closed_by = "closed", now(), actor
     pull.merged_at, pull.merged_by, pull.merge_commit_sha = pull.closed_at, actor, commit
     pull.updated_at = pull.closed_at
-    pull_request_event(store, repo, pull, "closed", actor)
+    pull_request_event(pull, "closed", actor)
 
 
-def _reopen(store: Store, repo: Repo, pull: Pull, actor: User) -> None:
-    tip = repo.git.ref(f"refs/heads/{pull.head_ref}")
+def _reopen(pull: Pull, actor: User) -> None:
+    tip = pull.repo.git.ref(f"refs/heads/{pull.head_ref}")
     if pull.merged_at or not tip:
         why = "was already merged" if pull.merged_at else f"has lost its branch {pull.head_ref}"
         raise invalid("PullRequest", "state", "custom", f"state cannot be changed. The pull request {why}.")
-    if not repo.git.is_ancestor(pull.head_sha, tip):
+    if not pull.repo.git.is_ancestor(pull.head_sha, tip):
         why = f"The {pull.head_ref} branch was force-pushed or recreated."
         raise invalid("PullRequest", "state", "custom", f"state cannot be changed. {why}")
-    _refuse_second(repo, pull.head_ref, pull.base_ref)
-    move_head(repo, pull, tip)
+    _refuse_second(pull.repo, pull.head_ref, pull.base_ref)
+    move_head(pull, tip)
     pull.state, pull.closed_at, pull.closed_by = "open", None, None
-    pull_request_event(store, repo, pull, "reopened", actor)
+    pull_request_event(pull, "reopened", actor)
 
 
-def move_head(repo: Repo, pull: Pull, sha: str) -> None:
+def move_head(pull: Pull, sha: str) -> None:
     """The head branch is at another commit now. Reviews stay, on the commits they were made on."""
-    repo.git.update_ref(f"refs/pull/{pull.number}/head", sha, pull.head_sha)
+    pull.repo.git.update_ref(f"refs/pull/{pull.number}/head", sha, pull.head_sha)
     pull.head_sha, pull.updated_at = sha, now()
-    pull.base_sha = repo.git.ref(f"refs/heads/{pull.base_ref}") or pull.base_sha
+    pull.base_sha = pull.repo.git.ref(f"refs/heads/{pull.base_ref}") or pull.base_sha
 
 
 # ---------------------------------------------------------------- reviews
 
 
-def review_pull(
-    store: Store, repo: Repo, pull: Pull, author: User, *, event: str | None, body: str, commit_id: str | None
-) -> Review:
+def review_pull(pull: Pull, author: User, *, event: str | None, body: str, commit_id: str | None) -> Review:
     """Review a pull request; without an event the review is pending until ``submit_review``."""
     commit = commit_id or pull.head_sha
-    if commit != pull.head_sha and commit not in repo.git.between(base_tip(repo, pull), pull.head_sha):
+    if commit != pull.head_sha and commit not in pull.repo.git.between(base_tip(pull), pull.head_sha):
         raise _review_refused("commit_id is not part of the pull request")
     mine = [review for review in pull.reviews if review.author is author]
     if any(review.state == "PENDING" for review in mine):
         raise _review_refused("User can only have one pending review per pull request")
-    review = Review(store.next_id(), author, "PENDING", body, commit, None)
+    review = Review(pull.repo.store.next_id(), author, "PENDING", body, commit, None)
     if event:
         _check_review(pull, author, event, body)
     pull.reviews.append(review)
     if event:
-        submit_review(store, repo, pull, review, event=event, body=body)
+        submit_review(pull, review, event=event, body=body)
     return review
 
 
@@ -189,7 +187,7 @@ def _review_refused(message: str) -> ApiError:
     return ApiError(422, "Unprocessable Entity", [message], _REVIEW_DOCS)
 
 
-def submit_review(store: Store, repo: Repo, pull: Pull, review: Review, *, event: str, body: str) -> None:
+def submit_review(pull: Pull, review: Review, *, event: str, body: str) -> None:
     """Turn a pending review into a verdict."""
     if review.state != "PENDING":
         raise _review_refused("Could not submit a review that is not pending")
@@ -197,18 +195,18 @@ def submit_review(store: Store, repo: Repo, pull: Pull, review: Review, *, event
     _check_review(pull, review.author, event, text)
     review.state, review.body, review.submitted_at = _REVIEW_STATES[event], text, now()
     pull.updated_at = review.submitted_at
-    review_event(store, repo, pull, review, "submitted", review.author)
+    review_event(pull, review, "submitted", review.author)
 
 
-def dismiss_review(store: Store, repo: Repo, pull: Pull, review: Review, actor: User) -> None:
+def dismiss_review(pull: Pull, review: Review, actor: User) -> None:
     """Take the weight from an approval or a request for changes."""
     if review.state not in {"APPROVED", "CHANGES_REQUESTED"}:
         raise _review_refused(f"Can not dismiss a {review.state.lower()} pull request review")
     review.state = "DISMISSED"
-    review_event(store, repo, pull, review, "dismissed", actor)
+    review_event(pull, review, "dismissed", actor)
 
 
-def verdicts(store: Store, repo: Repo, pull: Pull) -> dict[str, str]:
+def verdicts(pull: Pull) -> dict[str, str]:
     """The standing verdict of everybody who may write: login -> APPROVED or CHANGES_REQUESTED.
 
     A later comment does not withdraw a verdict, and a push does not either: GitHub's default keeps approvals
@@ -217,7 +215,8 @@ def verdicts(store: Store, repo: Repo, pull: Pull) -> dict[str, str]:
     standing = {
         review.author.login: review.state
         for review in pull.reviews
-        if review.state not in {"COMMENTED", "PENDING"} and store.level(repo, review.author) >= Level.WRITE
+        if review.state not in {"COMMENTED", "PENDING"}
+        and pull.repo.store.level(pull.repo, review.author) >= Level.WRITE
     }
     return {login: state for login, state in standing.items() if state != "DISMISSED"}
 
@@ -225,23 +224,23 @@ def verdicts(store: Store, repo: Repo, pull: Pull) -> dict[str, str]:
 # ---------------------------------------------------------------- conversation
 
 
-def add_comment(store: Store, repo: Repo, pull: Pull, author: User, body: str) -> Comment:
+def add_comment(pull: Pull, author: User, body: str) -> Comment:
     """Say something."""
     when = now()
-    comment = Comment(store.next_id(), author, body, when, when)
+    comment = Comment(pull.repo.store.next_id(), author, body, when, when)
     pull.comments.append(comment)
     pull.updated_at = when
-    comment_event(store, repo, pull, comment, "created", author)
+    comment_event(pull, comment, "created", author)
     return comment
 
 
-def edit_comment(store: Store, repo: Repo, pull: Pull, comment: Comment, actor: User, body: str) -> None:
+def edit_comment(pull: Pull, comment: Comment, actor: User, body: str) -> None:
     """Say it better."""
     before, comment.body, comment.updated_at = comment.body, body, now()
-    comment_event(store, repo, pull, comment, "edited", actor, changes={"body": {"from": before}})
+    comment_event(pull, comment, "edited", actor, changes={"body": {"from": before}})
 
 
-def delete_comment(store: Store, repo: Repo, pull: Pull, comment: Comment, actor: User) -> None:
+def delete_comment(pull: Pull, comment: Comment, actor: User) -> None:
     """Unsay it."""
     pull.comments.remove(comment)
-    comment_event(store, repo, pull, comment, "deleted", actor)
+    comment_event(pull, comment, "deleted", actor)

@@ -5,41 +5,41 @@ from collections.abc import Sequence
 from bot.sandbox.forge_events import pull_request_event, push_event
 from bot.sandbox.forge_git import ZERO
 from bot.sandbox.forge_pulls import close_pull, mark_merged, move_head
-from bot.sandbox.forge_state import Pull, Repo, Store, User, now
+from bot.sandbox.forge_state import Pull, Repo, User, now
 
 RefUpdate = tuple[str, str, str]  # ref, old, new; ZERO for "was not" and "is gone"
 
 
-def after_push(store: Store, repo: Repo, updates: Sequence[RefUpdate], actor: User) -> None:
+def after_push(repo: Repo, updates: Sequence[RefUpdate], actor: User) -> None:
     """Tell the hooks, then bring the pull requests up to date. GitHub tells of branches and tags only."""
     for ref, old, new in updates:
         if ref.startswith(("refs/heads/", "refs/tags/")):
             repo.pushed_at = now()
-            push_event(store, repo, ref, old, new, actor)
+            push_event(repo, ref, old, new, actor)
         if ref.startswith("refs/heads/"):
             branch = ref.removeprefix("refs/heads/")
             for pull in [p for p in repo.pulls.values() if p.state == "open" and p.base_ref == branch]:
-                _merged_by_push(store, repo, pull, old, actor)
+                _merged_by_push(pull, old, actor)
             for pull in [p for p in repo.pulls.values() if p.state == "open" and p.head_ref == branch]:
-                _head_moved(store, repo, pull, actor)
+                _head_moved(pull, actor)
 
 
-def _head_moved(store: Store, repo: Repo, pull: Pull, actor: User) -> None:
-    tip = repo.git.ref(f"refs/heads/{pull.head_ref}")
+def _head_moved(pull: Pull, actor: User) -> None:
+    tip = pull.repo.git.ref(f"refs/heads/{pull.head_ref}")
     if tip is None:
-        close_pull(store, repo, pull, actor)
+        close_pull(pull, actor)
     elif tip != pull.head_sha:
         before = pull.head_sha
-        move_head(repo, pull, tip)
-        pull_request_event(store, repo, pull, "synchronize", actor, before=before, after=tip)
+        move_head(pull, tip)
+        pull_request_event(pull, "synchronize", actor, before=before, after=tip)
 
 
-def _merged_by_push(store: Store, repo: Repo, pull: Pull, old: str, actor: User) -> None:
+def _merged_by_push(pull: Pull, old: str, actor: User) -> None:
     """A head that landed in its base counts as merged; its merge commit is where the base first had it."""
-    tip = repo.git.ref(f"refs/heads/{pull.base_ref}")
-    if tip is None or not repo.git.is_ancestor(pull.head_sha, tip):
+    tip = pull.repo.git.ref(f"refs/heads/{pull.base_ref}")
+    if tip is None or not pull.repo.git.is_ancestor(pull.head_sha, tip):
         return
-    new = repo.git.rev_list("--first-parent", "--reverse", tip, *([] if old == ZERO else ["--not", old]))
-    landed = next((sha for sha in new if repo.git.is_ancestor(pull.head_sha, sha)), pull.head_sha)
+    new = pull.repo.git.rev_list("--first-parent", "--reverse", tip, *([] if old == ZERO else ["--not", old]))
+    landed = next((sha for sha in new if pull.repo.git.is_ancestor(pull.head_sha, sha)), pull.head_sha)
     pull.base_sha = pull.base_sha if old == ZERO else old
-    mark_merged(store, repo, pull, actor, landed)
+    mark_merged(pull, actor, landed)

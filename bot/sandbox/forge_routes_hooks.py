@@ -24,19 +24,19 @@ def _hook(owner: str, name: str, number: int) -> tuple[Repo, Hook]:
 def list_hooks(owner: str, name: str) -> list[Json]:
     """All hooks of a repository."""
     repo = repo_for(owner, name, Level.ADMIN, hidden=True)
-    return [hook_json(store(), repo, hook) for hook in page_of(list(repo.hooks.values()))]
+    return [hook_json(repo, hook) for hook in page_of(list(repo.hooks.values()))]
 
 
 @hooks.get(f"{_R}/<int:hook_id>")
 def get_hook(owner: str, name: str, hook_id: int) -> Json:
     """One hook."""
-    return hook_json(store(), *_hook(owner, name, hook_id))
+    return hook_json(*_hook(owner, name, hook_id))
 
 
 @hooks.get(_D)
 def list_deliveries(owner: str, name: str, hook_id: int) -> list[Json]:
     """Deliveries, newest first, with a cursor instead of page numbers."""
-    repo, hook = _hook(owner, name, hook_id)
+    _, hook = _hook(owner, name, hook_id)
     per_page = int(request.args.get("per_page", "30"))
     cursor = request.args.get("cursor")
     newest = list(reversed(hook.deliveries))
@@ -45,7 +45,7 @@ def list_deliveries(owner: str, name: str, hook_id: int) -> list[Json]:
     if len(newest) > start + per_page:
         following = newest[start + per_page].id
         g.link = f'<{request.base_url}?per_page={per_page}&cursor={following}>; rel="next"'
-    return [delivery_json(store(), repo, hook, delivery, full=False) for delivery in shown]
+    return [delivery_json(hook, delivery, full=False) for delivery in shown]
 
 
 def _delivery(hook: Hook, number: int) -> Delivery:
@@ -58,8 +58,8 @@ def _delivery(hook: Hook, number: int) -> Delivery:
 @hooks.get(f"{_D}/<int:delivery_id>")
 def get_delivery(owner: str, name: str, hook_id: int, delivery_id: int) -> Json:
     """One delivery, with request and response."""
-    repo, hook = _hook(owner, name, hook_id)
-    return delivery_json(store(), repo, hook, _delivery(hook, delivery_id), full=True)
+    _, hook = _hook(owner, name, hook_id)
+    return delivery_json(hook, _delivery(hook, delivery_id), full=True)
 
 
 @hooks.post(f"{_D}/<int:delivery_id>/attempts")

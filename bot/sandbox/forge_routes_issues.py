@@ -2,10 +2,10 @@
 
 from flask import Blueprint
 
-from bot.sandbox.forge_api import body, choice, page_of, repo_for, store, text, viewer
+from bot.sandbox.forge_api import body, choice, page_of, pull_for, repo_for, store, text, viewer
 from bot.sandbox.forge_json import node_id, user_json
 from bot.sandbox.forge_json_pulls import REACTIONS, comment_json, issue_json, label_json
-from bot.sandbox.forge_pulls import add_comment, delete_comment, edit_comment, find_pull
+from bot.sandbox.forge_pulls import add_comment, delete_comment, edit_comment
 from bot.sandbox.forge_state import ApiError, Comment, Json, Level, Pull, Repo, not_found
 
 issues = Blueprint("issues", __name__)
@@ -16,44 +16,40 @@ _R = "/repos/<owner>/<name>/issues"
 @issues.get(f"{_R}/<int:number>")
 def get_issue(owner: str, name: str, number: int) -> Json:
     """A pull request, seen as an issue."""
-    repo = repo_for(owner, name)
-    return issue_json(store(), repo, find_pull(repo, number))
+    return issue_json(pull_for(owner, name, number))
 
 
 @issues.get(f"{_R}/<int:number>/labels")
 def list_labels(owner: str, name: str, number: int) -> list[Json]:
     """Its labels."""
-    repo = repo_for(owner, name)
-    return [label_json(store(), repo, label) for label in page_of(find_pull(repo, number).labels)]
+    pull = pull_for(owner, name, number)
+    return [label_json(pull.repo, label) for label in page_of(pull.labels)]
 
 
 @issues.post(f"{_R}/<int:number>/labels")
 def add_labels(owner: str, name: str, number: int) -> list[Json]:
     """Add labels; what the repository does not have yet is made."""
-    repo = repo_for(owner, name, Level.TRIAGE)
-    pull = find_pull(repo, number)
+    pull = pull_for(owner, name, number, Level.TRIAGE)
     for label in body().get("labels", []):
         given = label["name"] if isinstance(label, dict) else label
         if given not in pull.labels:
             pull.labels.append(given)
-    return [label_json(store(), repo, label) for label in pull.labels]
+    return [label_json(pull.repo, label) for label in pull.labels]
 
 
 @issues.get(f"{_R}/<int:number>/comments")
 def list_comments(owner: str, name: str, number: int) -> list[Json]:
     """Comments, oldest first."""
-    repo = repo_for(owner, name)
-    pull = find_pull(repo, number)
-    return [comment_json(store(), repo, pull, comment) for comment in page_of(pull.comments)]
+    pull = pull_for(owner, name, number)
+    return [comment_json(pull, comment) for comment in page_of(pull.comments)]
 
 
 @issues.post(f"{_R}/<int:number>/comments")
 def create_comment(owner: str, name: str, number: int) -> tuple[Json, int]:
     """Comment. Whoever may read may."""
-    repo = repo_for(owner, name)
-    pull = find_pull(repo, number)
+    pull = pull_for(owner, name, number)
     author = viewer()
-    return comment_json(store(), repo, pull, add_comment(store(), repo, pull, author, _said())), 201
+    return comment_json(pull, add_comment(pull, author, _said())), 201
 
 
 def _said() -> str:
@@ -73,35 +69,34 @@ def _comment(repo: Repo, number: int) -> tuple[Pull, Comment]:
     raise not_found()
 
 
-def _own_comment(owner: str, name: str, number: int) -> tuple[Repo, Pull, Comment]:
+def _own_comment(owner: str, name: str, number: int) -> tuple[Pull, Comment]:
     """A comment that the caller may change: their own, or any with push access."""
     repo = repo_for(owner, name)
     pull, comment = _comment(repo, number)
     if viewer() is not comment.author:
         repo_for(owner, name, Level.WRITE)
-    return repo, pull, comment
+    return pull, comment
 
 
 @issues.get(f"{_R}/comments/<int:number>")
 def get_comment(owner: str, name: str, number: int) -> Json:
     """One comment."""
-    repo = repo_for(owner, name)
-    return comment_json(store(), repo, *_comment(repo, number))
+    return comment_json(*_comment(repo_for(owner, name), number))
 
 
 @issues.patch(f"{_R}/comments/<int:number>")
 def patch_comment(owner: str, name: str, number: int) -> Json:
     """Edit a comment."""
-    repo, pull, comment = _own_comment(owner, name, number)
-    edit_comment(store(), repo, pull, comment, viewer(), _said())
-    return comment_json(store(), repo, pull, comment)
+    pull, comment = _own_comment(owner, name, number)
+    edit_comment(pull, comment, viewer(), _said())
+    return comment_json(pull, comment)
 
 
 @issues.delete(f"{_R}/comments/<int:number>")
 def remove_comment(owner: str, name: str, number: int) -> tuple[str, int]:
     """Delete a comment."""
-    repo, pull, comment = _own_comment(owner, name, number)
-    delete_comment(store(), repo, pull, comment, viewer())
+    pull, comment = _own_comment(owner, name, number)
+    delete_comment(pull, comment, viewer())
     return "", 204
 
 

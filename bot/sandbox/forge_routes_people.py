@@ -77,7 +77,7 @@ def get_org(login: str) -> Json:
 
 
 def _team(login: str, slug: str) -> Team:
-    """A team, to anybody who is logged in. (GitHub shows it to the organization's members.)"""
+    """A team, to anybody who is logged in; GitHub shows it to the organization's members."""
     viewer()
     if found := store().teams.get((_org(login).login.lower(), slug)):
         return found
@@ -187,7 +187,7 @@ def create_installation_token(number: int) -> tuple[Json, int]:
     repos = app.repos & named if named else app.repos
     lifetime = timedelta(hours=1)
     text = store().issue_token(app.bot, lifetime=lifetime, repos=repos)
-    shown = [repo_json(store(), store().known_repo(name)) for name in sorted(repos)]
+    shown = [repo_json(store().known_repo(name)) for name in sorted(repos)]
     return {
         "token": text,
         "expires_at": stamp(datetime.now(UTC) + lifetime),

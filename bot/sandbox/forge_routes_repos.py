@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from bot.sandbox.forge_api import body, commit_of, level_of, page_of, repo_for, store, text, viewer
+from bot.sandbox.forge_api import body, commit_of, level_of, page_of, repo_for, text, viewer
 from bot.sandbox.forge_git import ZERO
 from bot.sandbox.forge_json import commit_json, file_json, full_repo_json, ref_json, repo_api, repo_web
 from bot.sandbox.forge_json_pulls import pull_simple_json
@@ -22,7 +22,7 @@ _MAX_FILES = 300
 def get_repo(owner: str, name: str) -> Json:
     """The repository."""
     repo = repo_for(owner, name)
-    return full_repo_json(store(), repo, level_of(repo))
+    return full_repo_json(repo, level_of(repo))
 
 
 # ---------------------------------------------------------------- branches and refs
@@ -37,7 +37,7 @@ def list_branches(owner: str, name: str) -> list[Json]:
 
 
 def _short_branch(repo: Repo, branch: str, sha: str) -> Json:
-    api = repo_api(store(), repo)
+    api = repo_api(repo)
     return {
         "name": branch,
         "commit": {"sha": sha, "url": f"{api}/commits/{sha}"},
@@ -61,10 +61,10 @@ def get_branch(owner: str, name: str, branch: str) -> Json:
     if sha is None:
         raise ApiError(404, "Branch not found")
     links = {
-        "self": f"{repo_api(store(), repo)}/branches/{branch}",
-        "html": f"{repo_web(store(), repo)}/tree/{branch}",
+        "self": f"{repo_api(repo)}/branches/{branch}",
+        "html": f"{repo_web(repo)}/tree/{branch}",
     }
-    commit = commit_json(store(), repo, repo.git.commit(sha))
+    commit = commit_json(repo, repo.git.commit(sha))
     return _short_branch(repo, branch, sha) | {"commit": commit, "_links": links}
 
 
@@ -75,7 +75,7 @@ def get_protection(owner: str, name: str, branch: str) -> Json:
     protection = repo.protections.get(branch)
     if protection is None:
         raise ApiError(404, "Branch not protected")
-    url = f"{repo_api(store(), repo)}/branches/{branch}/protection"
+    url = f"{repo_api(repo)}/branches/{branch}/protection"
     checks = {
         "url": f"{url}/required_status_checks",
         "strict": protection.strict,
@@ -115,7 +115,7 @@ def get_ref(owner: str, name: str, ref: str) -> Json:
     found = repo.git.refs(full).get(full)
     if found is None:
         raise not_found()
-    return ref_json(store(), repo, full, *found)
+    return ref_json(repo, full, *found)
 
 
 @repos.get(f"{_R}/git/matching-refs/<path:ref>")
@@ -123,7 +123,7 @@ def matching_refs(owner: str, name: str, ref: str) -> list[Json]:
     """All refs that begin like that."""
     repo = repo_for(owner, name)
     all_refs = repo.git.refs("refs/").items()
-    return [ref_json(store(), repo, n, *found) for n, found in all_refs if n.startswith(f"refs/{ref}")]
+    return [ref_json(repo, n, *found) for n, found in all_refs if n.startswith(f"refs/{ref}")]
 
 
 @repos.post(f"{_R}/git/refs")
@@ -137,8 +137,8 @@ def create_ref(owner: str, name: str) -> tuple[Json, int]:
     _known_object(repo, sha)
     if repo.git.ref(ref) or not repo.git.update_ref(ref, sha, ZERO):
         raise ApiError(422, "Reference already exists")
-    after_push(store(), repo, [(ref, ZERO, sha)], viewer())
-    return ref_json(store(), repo, ref, "commit", sha), 201
+    after_push(repo, [(ref, ZERO, sha)], viewer())
+    return ref_json(repo, ref, "commit", sha), 201
 
 
 def _known_object(repo: Repo, sha: str) -> None:
@@ -159,8 +159,8 @@ def update_ref(owner: str, name: str, ref: str) -> Json:
     forward = repo.git.is_ancestor(old, sha)
     if not (forward or fields.get("force")) or not repo.git.update_ref(full, sha, old):
         raise ApiError(422, "Update is not a fast forward")
-    after_push(store(), repo, [(full, old, sha)], viewer())
-    return ref_json(store(), repo, full, "commit", sha)
+    after_push(repo, [(full, old, sha)], viewer())
+    return ref_json(repo, full, "commit", sha)
 
 
 @repos.delete(f"{_R}/git/refs/<path:ref>")
@@ -171,7 +171,7 @@ def delete_ref(owner: str, name: str, ref: str) -> tuple[str, int]:
     old = repo.git.ref(full)
     if old is None or not repo.git.update_ref(full, ZERO, old):
         raise ApiError(422, "Reference does not exist")
-    after_push(store(), repo, [(full, old, ZERO)], viewer())
+    after_push(repo, [(full, old, ZERO)], viewer())
     return "", 204
 
 
@@ -190,14 +190,14 @@ def list_commits(owner: str, name: str) -> list[Json]:
     limits = [f"--{key}={request.args[key]}" for key in ("since", "until", "author") if key in request.args]
     path = ["--", request.args["path"]] if request.args.get("path") else []
     shas = page_of(repo.git.rev_list(*limits, tip, *path))
-    return [commit_json(store(), repo, commit) for commit in repo.git.commits(shas)]
+    return [commit_json(repo, commit) for commit in repo.git.commits(shas)]
 
 
 @repos.get(f"{_R}/commits/<path:ref>")
 def get_commit(owner: str, name: str, ref: str) -> Json:
     """One commit, with its diff."""
     repo = repo_for(owner, name)
-    return commit_json(store(), repo, repo.git.commit(commit_of(repo, ref)), files=True)
+    return commit_json(repo, repo.git.commit(commit_of(repo, ref)), files=True)
 
 
 @repos.get(f"{_R}/commits/<sha>/pulls")
@@ -205,16 +205,16 @@ def pulls_of_commit(owner: str, name: str, sha: str) -> list[Json]:
     """The merged pull requests that brought a commit, and the open ones that hold it."""
     repo = repo_for(owner, name)
     commit = commit_of(repo, sha)
-    found = [pull for pull in repo.pulls.values() if _holds(repo, pull, commit)]
-    return [pull_simple_json(store(), repo, pull) for pull in page_of(found)]
+    found = [pull for pull in repo.pulls.values() if _holds(pull, commit)]
+    return [pull_simple_json(pull) for pull in page_of(found)]
 
 
-def _holds(repo: Repo, pull: Pull, sha: str) -> bool:
+def _holds(pull: Pull, sha: str) -> bool:
     if pull.state == "closed" and not pull.merged_at:
         return False
     if sha in {pull.merge_commit_sha, *pull.landed}:
         return pull.merged_at is not None
-    return sha in repo.git.between(pull.base_sha, pull.head_sha)
+    return sha in pull.repo.git.between(pull.base_sha, pull.head_sha)
 
 
 @repos.get(f"{_R}/compare/<path:basehead>")
@@ -229,20 +229,20 @@ def compare(owner: str, name: str, basehead: str) -> Json:
     if common is None:
         raise ApiError(404, f"No common ancestor between {base_name} and {head_name}.")
     ahead, behind = repo.git.between(base, head), repo.git.between(head, base)
-    web, span = repo_web(store(), repo), f"{base_name}...{head_name}"
+    web, span = repo_web(repo), f"{base_name}...{head_name}"
     return {
-        "url": f"{repo_api(store(), repo)}/compare/{span}",
+        "url": f"{repo_api(repo)}/compare/{span}",
         "html_url": f"{web}/compare/{span}",
         "permalink_url": f"{web}/compare/{base}...{head}",
         "diff_url": f"{web}/compare/{span}.diff",
         "patch_url": f"{web}/compare/{span}.patch",
-        "base_commit": commit_json(store(), repo, repo.git.commit(base)),
-        "merge_base_commit": commit_json(store(), repo, repo.git.commit(common)),
+        "base_commit": commit_json(repo, repo.git.commit(base)),
+        "merge_base_commit": commit_json(repo, repo.git.commit(common)),
         "status": _standing(len(ahead), len(behind)),
         "ahead_by": len(ahead),
         "behind_by": len(behind),
         "total_commits": len(ahead),
-        "commits": [commit_json(store(), repo, c) for c in repo.git.commits(_compare_page(ahead))],
+        "commits": [commit_json(repo, c) for c in repo.git.commits(_compare_page(ahead))],
         **_compare_files(repo, common, head),
     }
 
@@ -263,7 +263,7 @@ def _compare_files(repo: Repo, common: str, head: str) -> Json:
     if request.args.get("page", "1") != "1":
         return {}
     changes = repo.git.changes(common, head)[:_MAX_FILES]
-    return {"files": [file_json(store(), repo, head, change) for change in changes]}
+    return {"files": [file_json(repo, head, change) for change in changes]}
 
 
 # ---------------------------------------------------------------- contents
@@ -294,7 +294,7 @@ def get_contents(owner: str, name: str, path: str) -> Json | list[Json] | Respon
 
 
 def _entry_json(repo: Repo, ref: str, path: str, kind: str, sha: str) -> Json:
-    api, web = repo_api(store(), repo), repo_web(store(), repo)
+    api, web = repo_api(repo), repo_web(repo)
     words = {"blob": ("file", "blob"), "tree": ("dir", "tree")}
     word, page = words.get(kind, ("submodule", "tree"))
     links = {

@@ -59,7 +59,7 @@ def create_status(owner: str, name: str, sha: str) -> tuple[Json, int]:
             ],
         )
     repo.statuses.append(status)
-    return status_json(store(), repo, status), 201
+    return status_json(repo, status), 201
 
 
 def _description(fields: Json) -> str | None:
@@ -80,7 +80,7 @@ def list_statuses(owner: str, name: str, ref: str) -> list[Json]:
     """All statuses of a commit, newest first."""
     repo = repo_for(owner, name)
     found = repo.statuses_of(commit_of(repo, ref))
-    return [status_json(store(), repo, status) for status in page_of(found)]
+    return [status_json(repo, status) for status in page_of(found)]
 
 
 @statuses.get(f"{_R}/commits/<path:ref>/status")
@@ -88,7 +88,7 @@ def combined_status(owner: str, name: str, ref: str) -> Json:
     """The newest status of each context, and what they come to."""
     repo = repo_for(owner, name)
     sha = commit_of(repo, ref)
-    return combined_status_json(store(), repo, sha, list(page_of(repo.latest_statuses(sha))))
+    return combined_status_json(repo, sha, list(page_of(repo.latest_statuses(sha))))
 
 
 # ---------------------------------------------------------------- deployments
@@ -120,7 +120,7 @@ def create_deployment(owner: str, name: str) -> tuple[Json, int]:
         updated_at=when,
     )
     repo.deployments[deployment.id] = deployment
-    return deployment_json(store(), repo, deployment), 201
+    return deployment_json(repo, deployment), 201
 
 
 def _check_contexts(repo: Repo, sha: str, ref: str, required: list[str] | None) -> None:
@@ -144,7 +144,7 @@ def list_deployments(owner: str, name: str) -> list[Json]:
         for deployment in reversed(repo.deployments.values())
         if all(getattr(deployment, key) == value for key, value in wanted.items())
     ]
-    return [deployment_json(store(), repo, deployment) for deployment in page_of(found)]
+    return [deployment_json(repo, deployment) for deployment in page_of(found)]
 
 
 def _deployment(repo: Repo, number: int) -> Deployment:
@@ -157,7 +157,7 @@ def _deployment(repo: Repo, number: int) -> Deployment:
 def get_deployment(owner: str, name: str, number: int) -> Json:
     """One deployment."""
     repo = repo_for(owner, name)
-    return deployment_json(store(), repo, _deployment(repo, number))
+    return deployment_json(repo, _deployment(repo, number))
 
 
 @statuses.post(f"{_R}/deployments/<int:number>/statuses")
@@ -179,7 +179,7 @@ def create_deployment_status(owner: str, name: str, number: int) -> tuple[Json, 
     deployment.updated_at = status.created_at
     if status.state == "success" and fields.get("auto_inactive", True):
         _retire_older(repo, deployment, status)
-    return deployment_status_json(store(), repo, deployment, status), 201
+    return deployment_status_json(repo, deployment, status), 201
 
 
 def _retire_older(repo: Repo, current: Deployment, status: DeploymentStatus) -> None:
@@ -205,4 +205,4 @@ def list_deployment_statuses(owner: str, name: str, number: int) -> list[Json]:
     repo = repo_for(owner, name)
     deployment = _deployment(repo, number)
     found = page_of(list(reversed(deployment.statuses)))
-    return [deployment_status_json(store(), repo, deployment, status) for status in found]
+    return [deployment_status_json(repo, deployment, status) for status in found]

@@ -139,6 +139,7 @@ class Comment:
 class Pull:
     """A pull request within one repository (the stand-in has no forks)."""
 
+    repo: "Repo"
     id: int
     number: int
     author: User
@@ -261,6 +262,7 @@ class Protection:
 class Repo:
     """A repository: its settings, and what people did in it."""
 
+    store: "Store"
     id: int
     owner: User
     name: str
