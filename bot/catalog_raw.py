@@ -150,7 +150,7 @@ class RawApp(Raw):
     branch: Annotated[str, AfterValidator(shapes.branch)] | None = Field(default=None, examples=["main"])
     """The branch whose every new commit is released. Without this key, the repository's default branch."""
 
-    image: Annotated[str, AfterValidator(shapes.image), Field(examples=["registry.example.com/shop"])]
+    image: Annotated[str, AfterValidator(shapes.image), Field(examples=["ghcr.io/example-web/shop"])]
     """The image repository to push to, without tag or digest: those are what a release sets."""
 
     manifests: Manifests = Field(default=["{environment}/{app}.yaml"], min_length=1, examples=[["{environment}/{app}"]])
