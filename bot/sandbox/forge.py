@@ -31,13 +31,14 @@ from bot.sandbox.forge_http import git, write_hooks
 from bot.sandbox.forge_merge import merge_pull
 from bot.sandbox.forge_pulls import add_comment, edit_pull, find_pull, open_pull, review_pull
 from bot.sandbox.forge_pushes import after_push
+from bot.sandbox.forge_records import App, Delivery, Hook, Level, Protection, Repo, Team, User, now
 from bot.sandbox.forge_routes_hooks import hooks
 from bot.sandbox.forge_routes_issues import issues
 from bot.sandbox.forge_routes_people import people
 from bot.sandbox.forge_routes_pulls import pulls
 from bot.sandbox.forge_routes_repos import repos
 from bot.sandbox.forge_routes_statuses import statuses
-from bot.sandbox.forge_state import App, Delivery, Hook, Level, Protection, Repo, Store, Team, User, now
+from bot.sandbox.forge_state import Store
 
 
 @dataclass(frozen=True, slots=True)

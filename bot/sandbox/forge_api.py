@@ -14,19 +14,10 @@ from urllib.parse import urlencode
 from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from bot.sandbox.forge_errors import DOCS, ApiError, not_found
 from bot.sandbox.forge_pulls import find_pull
-from bot.sandbox.forge_state import (
-    DOCS,
-    ApiError,
-    Json,
-    Level,
-    Pull,
-    Repo,
-    Store,
-    Token,
-    User,
-    not_found,
-)
+from bot.sandbox.forge_records import Json, Level, Pull, Repo, Token, User
+from bot.sandbox.forge_state import Store
 
 T = TypeVar("T")
 

@@ -8,10 +8,12 @@ import uuid
 from datetime import UTC, datetime
 
 from bot.sandbox.forge_git import ZERO, Commit, Signature
-from bot.sandbox.forge_json import repo_json, repo_web, user_json
+from bot.sandbox.forge_json import repo_json, repo_web
+from bot.sandbox.forge_json_people import user_json
 from bot.sandbox.forge_json_pulls import comment_json, hook_json, issue_json, pull_json, review_json
 from bot.sandbox.forge_json_pulls import pull_simple_json as simple
-from bot.sandbox.forge_state import Comment, Delivery, Hook, Json, Pull, Repo, Review, Store, User
+from bot.sandbox.forge_records import Comment, Delivery, Hook, Json, Pull, Repo, Review, User
+from bot.sandbox.forge_state import Store
 
 _COMMITS_IN_A_PUSH = 2048  # GitHub's limit
 

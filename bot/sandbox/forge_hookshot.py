@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 import requests
 
 from bot.sandbox.forge_faults import Faults
-from bot.sandbox.forge_state import Delivery, Hook, Store, now
+from bot.sandbox.forge_records import Delivery, Hook, now
+from bot.sandbox.forge_state import Store
 
 _TIMEOUT_SECONDS = 10
 _GATHER_SECONDS = 0.05  # how long deliveries are gathered for shuffling

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 from bot.sandbox.forge_api import store
 from bot.sandbox.forge_git import git_environment
 from bot.sandbox.forge_pushes import RefUpdate, after_push
-from bot.sandbox.forge_state import Level, Repo, Token
+from bot.sandbox.forge_records import Level, Repo, Token
 
 git = Blueprint("git", __name__)
 

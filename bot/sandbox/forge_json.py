@@ -1,13 +1,11 @@
-"""The shapes GitHub shows, part one: people, repositories, commits.
+"""The shapes GitHub shows: repositories and commits.
 
 Keys and forms follow GitHub's OpenAPI description; the contract tests hold every answer to it.
 """
 
-import base64
-from typing import Any
-
 from bot.sandbox.forge_git import Commit, FileChange, Signature
-from bot.sandbox.forge_state import App, Json, Level, Repo, Store, Team, User, stamp
+from bot.sandbox.forge_json_people import node_id, optional_user_json, permissions_json, user_json
+from bot.sandbox.forge_records import Json, Level, Repo, User, stamp
 
 _REPO_LINKS = {
     "archive_url": "/{archive_format}{/ref}",
@@ -47,17 +45,6 @@ _REPO_LINKS = {
     "teams_url": "/teams",
     "trees_url": "/git/trees{/sha}",
 }
-_USER_LINKS = {
-    "followers_url": "/followers",
-    "following_url": "/following{/other_user}",
-    "gists_url": "/gists{/gist_id}",
-    "starred_url": "/starred{/owner}{/repo}",
-    "subscriptions_url": "/subscriptions",
-    "organizations_url": "/orgs",
-    "repos_url": "/repos",
-    "events_url": "/events{/privacy}",
-    "received_events_url": "/received_events",
-}
 _NO_SIGNATURE = {
     "verified": False,
     "reason": "unsigned",
@@ -65,11 +52,6 @@ _NO_SIGNATURE = {
     "payload": None,
     "verified_at": None,
 }
-
-
-def node_id(kind: str, number: int | str) -> str:
-    """An opaque id, made as GitHub's older ones are."""
-    return base64.b64encode(f"{len(kind):02}:{kind}{number}".encode()).decode()
 
 
 def repo_api(repo: Repo) -> str:
@@ -80,100 +62,6 @@ def repo_api(repo: Repo) -> str:
 def repo_web(repo: Repo) -> str:
     """A repository's page."""
     return f"{repo.store.web}/{repo.full_name}"
-
-
-def user_json(store: Store, user: User) -> Json:
-    """GitHub's ``simple-user``."""
-    url = f"{store.api}/users/{user.login}"
-    return {
-        "login": user.login,
-        "id": user.id,
-        "node_id": node_id("User", user.id),
-        "avatar_url": f"{store.web}/avatars/{user.id}",
-        "gravatar_id": "",
-        "url": url,
-        "html_url": f"{store.web}/{user.login}",
-        **{key: url + tail for key, tail in _USER_LINKS.items()},
-        "type": user.type,
-        "user_view_type": "public",
-        "site_admin": False,
-    }
-
-
-def optional_user_json(store: Store, user: User | None) -> Json | None:
-    """``simple-user``, or null."""
-    return user_json(store, user) if user else None
-
-
-def full_user_json(store: Store, user: User, *, private: bool) -> Json:
-    """``public-user``, or the ``private-user`` that people see of themselves."""
-    unset = dict.fromkeys(("company", "location", "email", "hireable", "bio", "twitter_username"))
-    counts: Json = dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0)
-    counts["public_repos"] = sum(repo.owner is user for repo in store.repos.values())
-    own = ("private_gists", "total_private_repos", "owned_private_repos", "disk_usage", "collaborators")
-    return {
-        **user_json(store, user),
-        "name": user.name,
-        **unset,
-        "blog": "",
-        **counts,
-        "created_at": user.created_at,
-        "updated_at": user.created_at,
-        **(dict.fromkeys(own, 0) | {"two_factor_authentication": True} if private else {}),
-    }
-
-
-def org_json(store: Store, org: User) -> Json:
-    """GitHub's ``organization-full``."""
-    url = f"{store.api}/orgs/{org.login}"
-    return {
-        "login": org.login,
-        "id": org.id,
-        "node_id": node_id("Organization", org.id),
-        "url": url,
-        "repos_url": f"{url}/repos",
-        "events_url": f"{url}/events",
-        "hooks_url": f"{url}/hooks",
-        "issues_url": f"{url}/issues",
-        "members_url": f"{url}/members{{/member}}",
-        "public_members_url": f"{url}/public_members{{/member}}",
-        "avatar_url": f"{store.web}/avatars/{org.id}",
-        "description": None,
-        "has_organization_projects": True,
-        "has_repository_projects": True,
-        **dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0),
-        "html_url": f"{store.web}/{org.login}",
-        "type": "Organization",
-        "created_at": org.created_at,
-        "updated_at": org.created_at,
-        "archived_at": None,
-    }
-
-
-def team_json(store: Store, team: Team) -> Json:
-    """GitHub's ``team-full``."""
-    url = f"{store.api}/teams/{team.id}"
-    return {
-        "id": team.id,
-        "node_id": node_id("Team", team.id),
-        "url": url,
-        "html_url": f"{store.web}/orgs/{team.org.login}/teams/{team.slug}",
-        "name": team.slug,
-        "slug": team.slug,
-        "description": None,
-        "privacy": "closed",
-        "notification_setting": "notifications_enabled",
-        "permission": "pull",
-        "type": "organization",
-        "members_url": f"{url}/members{{/member}}",
-        "repositories_url": f"{url}/repos",
-        "parent": None,
-        "members_count": len(team.members),
-        "repos_count": 0,
-        "created_at": team.created_at,
-        "updated_at": team.created_at,
-        "organization": org_json(store, team.org),
-    }
 
 
 def repo_json(repo: Repo) -> Json:
@@ -236,17 +124,6 @@ def full_repo_json(repo: Repo, level: Level) -> Json:
         "network_count": 0,
         **(settings if level >= Level.WRITE else {}),
         **({"organization": user_json(repo.store, repo.owner)} if repo.owner.type == "Organization" else {}),
-    }
-
-
-def permissions_json(level: Level) -> Json:
-    """What a level allows, as flags."""
-    return {
-        "admin": level >= Level.ADMIN,
-        "maintain": level >= Level.MAINTAIN,
-        "push": level >= Level.WRITE,
-        "triage": level >= Level.TRIAGE,
-        "pull": level >= Level.READ,
     }
 
 
@@ -325,56 +202,3 @@ def ref_json(repo: Repo, name: str, kind: str, sha: str) -> Json:
         "url": f"{url}/git/{name}",
         "object": {"type": kind, "sha": sha, "url": f"{url}/git/{kind}s/{sha}"},
     }
-
-
-def app_json(store: Store, app: App) -> Json:
-    """GitHub's ``integration``."""
-    return {
-        "id": app.id,
-        "slug": app.slug,
-        "node_id": node_id("Integration", app.id),
-        "client_id": f"Iv1.{app.id:016x}",
-        "owner": user_json(store, app.owner),
-        "name": app.slug,
-        "description": None,
-        "external_url": f"{store.web}/apps/{app.slug}",
-        "html_url": f"{store.web}/apps/{app.slug}",
-        "created_at": app.created_at,
-        "updated_at": app.created_at,
-        "permissions": dict(APP_PERMISSIONS),
-        "events": ["issue_comment", "pull_request", "pull_request_review", "push"],
-    }
-
-
-APP_PERMISSIONS = {
-    "contents": "write",
-    "deployments": "write",
-    "issues": "write",
-    "metadata": "read",
-    "pull_requests": "write",
-    "statuses": "write",
-}
-
-
-def installation_json(store: Store, app: App) -> Json:
-    """GitHub's ``installation``."""
-    shown: dict[str, Any] = {
-        "id": app.installation_id,
-        "account": user_json(store, app.owner),
-        "repository_selection": "selected",
-        "access_tokens_url": f"{store.api}/app/installations/{app.installation_id}/access_tokens",
-        "repositories_url": f"{store.api}/installation/repositories",
-        "html_url": f"{store.web}/organizations/{app.owner.login}/settings/installations/{app.installation_id}",
-        "app_id": app.id,
-        "app_slug": app.slug,
-        "target_id": app.owner.id,
-        "target_type": app.owner.type,
-        "permissions": dict(APP_PERMISSIONS),
-        "events": ["issue_comment", "pull_request", "pull_request_review", "push"],
-        "created_at": app.created_at,
-        "updated_at": app.created_at,
-        "single_file_name": None,
-        "suspended_by": None,
-        "suspended_at": None,
-    }
-    return shown

@@ -5,10 +5,11 @@ Called with ``Store.lock`` held. The base branch moves by compare-and-swap, sinc
 
 from datetime import UTC, datetime
 
+from bot.sandbox.forge_errors import DOCS, ApiError
 from bot.sandbox.forge_git import ZERO, Signature
 from bot.sandbox.forge_pulls import mark_merged, verdicts
 from bot.sandbox.forge_pushes import after_push
-from bot.sandbox.forge_state import DOCS, WEB_FLOW_EMAIL, ApiError, Pull, User
+from bot.sandbox.forge_records import WEB_FLOW_EMAIL, Pull, User
 
 _DOCS = f"{DOCS}/pulls/pulls#merge-a-pull-request"
 _METHOD_NAMES = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}

@@ -6,22 +6,11 @@ Every function here is called with ``Store.lock`` held, checks what GitHub check
 from collections.abc import Mapping
 from typing import Any
 
+from bot.sandbox.forge_errors import DOCS, ApiError, invalid, not_found
 from bot.sandbox.forge_events import comment_event, pull_request_event, review_event
 from bot.sandbox.forge_git import ZERO
 from bot.sandbox.forge_json_pulls import base_tip
-from bot.sandbox.forge_state import (
-    DOCS,
-    ApiError,
-    Comment,
-    Level,
-    Pull,
-    Repo,
-    Review,
-    User,
-    invalid,
-    not_found,
-    now,
-)
+from bot.sandbox.forge_records import Comment, Level, Pull, Repo, Review, User, now
 
 _REVIEW_STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 _CREATE_DOCS = f"{DOCS}/pulls/pulls#create-a-pull-request"

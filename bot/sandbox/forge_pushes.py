@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.sandbox.forge_events import pull_request_event, push_event
 from bot.sandbox.forge_git import ZERO
 from bot.sandbox.forge_pulls import close_pull, mark_merged, move_head
-from bot.sandbox.forge_state import Pull, Repo, User, now
+from bot.sandbox.forge_records import Pull, Repo, User, now
 
 RefUpdate = tuple[str, str, str]  # ref, old, new; ZERO for "was not" and "is gone"
 

@@ -3,9 +3,10 @@
 from flask import Blueprint, g, request
 
 from bot.sandbox.forge_api import page_of, repo_for, store
+from bot.sandbox.forge_errors import not_found
 from bot.sandbox.forge_events import redeliver
 from bot.sandbox.forge_json_pulls import delivery_json, hook_json
-from bot.sandbox.forge_state import Delivery, Hook, Json, Level, Repo, not_found
+from bot.sandbox.forge_records import Delivery, Hook, Json, Level, Repo
 
 hooks = Blueprint("hooks", __name__)
 

@@ -3,10 +3,11 @@
 from flask import Blueprint
 
 from bot.sandbox.forge_api import body, choice, page_of, pull_for, repo_for, store, text, viewer
-from bot.sandbox.forge_json import node_id, user_json
+from bot.sandbox.forge_errors import ApiError, not_found
+from bot.sandbox.forge_json_people import node_id, user_json
 from bot.sandbox.forge_json_pulls import REACTIONS, comment_json, issue_json, label_json
 from bot.sandbox.forge_pulls import add_comment, delete_comment, edit_comment
-from bot.sandbox.forge_state import ApiError, Comment, Json, Level, Pull, Repo, not_found
+from bot.sandbox.forge_records import Comment, Json, Level, Pull, Repo
 
 issues = Blueprint("issues", __name__)
 

@@ -6,18 +6,19 @@ import jwt
 from flask import Blueprint
 
 from bot.sandbox.forge_api import bearer, body, caller_name, page_of, rate_limit, repo_for, store, token, viewer
-from bot.sandbox.forge_json import (
+from bot.sandbox.forge_errors import ApiError, not_found
+from bot.sandbox.forge_json import repo_json
+from bot.sandbox.forge_json_people import (
     APP_PERMISSIONS,
     app_json,
     full_user_json,
     installation_json,
     org_json,
     permissions_json,
-    repo_json,
     team_json,
     user_json,
 )
-from bot.sandbox.forge_state import ApiError, App, Json, Level, Team, User, not_found, stamp
+from bot.sandbox.forge_records import App, Json, Level, Team, User, stamp
 
 people = Blueprint("people", __name__)
 

@@ -3,6 +3,7 @@
 from flask import Blueprint, request
 
 from bot.sandbox.forge_api import body, choice, page_of, pull_for, repo_for, text, token, viewer
+from bot.sandbox.forge_errors import ApiError, not_found
 from bot.sandbox.forge_json import commit_json, file_json
 from bot.sandbox.forge_json_pulls import base_tip, pull_changes, pull_json, pull_simple_json, review_json
 from bot.sandbox.forge_merge import merge_pull, mergeability
@@ -13,7 +14,7 @@ from bot.sandbox.forge_pulls import (
     review_pull,
     submit_review,
 )
-from bot.sandbox.forge_state import ApiError, Json, Level, Pull, Review, not_found
+from bot.sandbox.forge_records import Json, Level, Pull, Review
 
 pulls = Blueprint("pulls", __name__)
 

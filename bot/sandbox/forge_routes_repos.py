@@ -6,11 +6,12 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from bot.sandbox.forge_api import body, commit_of, level_of, page_of, repo_for, text, viewer
+from bot.sandbox.forge_errors import ApiError, not_found
 from bot.sandbox.forge_git import ZERO
 from bot.sandbox.forge_json import commit_json, file_json, full_repo_json, ref_json, repo_api, repo_web
 from bot.sandbox.forge_json_pulls import pull_simple_json
 from bot.sandbox.forge_pushes import after_push
-from bot.sandbox.forge_state import ApiError, Json, Level, Pull, Repo, not_found
+from bot.sandbox.forge_records import Json, Level, Pull, Repo
 
 repos = Blueprint("repos", __name__)
 

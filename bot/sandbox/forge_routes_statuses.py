@@ -3,24 +3,14 @@
 from flask import Blueprint, request
 
 from bot.sandbox.forge_api import body, choice, commit_of, page_of, repo_for, store, text, viewer
+from bot.sandbox.forge_errors import DOCS, ApiError, not_found
 from bot.sandbox.forge_json_pulls import (
     combined_status_json,
     deployment_json,
     deployment_status_json,
     status_json,
 )
-from bot.sandbox.forge_state import (
-    DOCS,
-    ApiError,
-    Deployment,
-    DeploymentStatus,
-    Json,
-    Level,
-    Repo,
-    Status,
-    not_found,
-    now,
-)
+from bot.sandbox.forge_records import Deployment, DeploymentStatus, Json, Level, Repo, Status, now
 
 statuses = Blueprint("statuses", __name__)
 
