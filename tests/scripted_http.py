@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,15 @@ class ScriptedServer:
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                target = urlsplit(self.path)
-                query = dict(parse_qsl(target.query))
-                answer = scripted._answer(Received(self.command, target.path, query, dict(self.headers.items()), body))
+                path, _, query = self.path.partition("?")
+                answer = scripted._answer(
+                    Received(self.command, path, dict(parse_qsl(query)), dict(self.headers.items()), body)
+                )
                 if not answer.drop:
                     self.send(answer)
                 self.close_connection = self.close_connection or answer.drop or answer.cut
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = handle_any  # noqa: N815 - http.server's names
 
             def send(self, answer: Answer) -> None:
                 content = answer.encoded()
