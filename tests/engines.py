@@ -281,7 +281,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     programs = require(POSTGRES)
     user = _unprivileged_user()
     with _folder() as folder:
-        server = PostgresServer(_free_port(), "slipway", secrets.token_hex(12))
+        server = PostgresServer(free_port(), "slipway", secrets.token_hex(12))
         (folder / "password").write_text(server.password)
         for path in (folder, folder / "password"):
             if user is not None:
@@ -307,7 +307,7 @@ def _unprivileged_user() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A TCP port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -12,10 +12,8 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, assert_never
-
-if TYPE_CHECKING:  # _typeshed exists for type checkers only
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from typing import Any, assert_never
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +76,10 @@ class Faults:
                     return order.fault
         return None
 
-    def in_front_of(self, application: "WSGIApplication") -> "WSGIApplication":
+    def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
         """The application, with the faults between it and its callers."""
 
-        def faulty(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def faulty(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             query = environ.get("QUERY_STRING", "")
             path = environ.get("PATH_INFO", "") + (f"?{query}" if query else "")
             match self.take(environ["REQUEST_METHOD"], path):
@@ -102,13 +100,13 @@ class Faults:
         return faulty
 
 
-def _answer(answer: Answer, start_response: "StartResponse") -> Iterable[bytes]:
+def _answer(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
     headers = [*answer.headers.items(), ("Content-Length", str(len(answer.body)))]
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
     return [answer.body]
 
 
-def _carry_out(application: "WSGIApplication", environ: "WSGIEnvironment") -> None:
+def _carry_out(application: WSGIApplication, environ: WSGIEnvironment) -> None:
     """Let the application do its work, and throw its answer away."""
     answer = application(environ, lambda *_: lambda _: None)
     for _ in answer:
@@ -117,7 +115,7 @@ def _carry_out(application: "WSGIApplication", environ: "WSGIEnvironment") -> No
         close()
 
 
-def _hang_up(environ: "WSGIEnvironment") -> Iterable[bytes]:
+def _hang_up(environ: WSGIEnvironment) -> Iterable[bytes]:
     """End the TCP connection under werkzeug's server, and tell it so by the error it expects in such a case."""
     connection: Any = environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)

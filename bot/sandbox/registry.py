@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Blueprint, Flask, Request, Response, jsonify, request, send_file, url_for
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -22,9 +23,6 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from bot.sandbox.faults import Faults
 from bot.sandbox.registry_auth import Basic, Bearer, Guard, Login
 from bot.sandbox.registry_store import DIGEST, RegistryError, Store
-
-if TYPE_CHECKING:  # _typeshed exists for type checkers only
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
@@ -56,7 +54,7 @@ class Registry:
         application = create_app(Store(root), _guard(login, token_seconds if bearer else None))
         faulty = self.faults.in_front_of(application)
 
-        def noted(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def noted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             query = environ.get("QUERY_STRING", "")
             asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
             self.requests.append(asked + (f"?{query}" if query else ""))
