@@ -264,6 +264,5 @@ def _names(app: App, environment: Environment) -> Mapping[str, str]:
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> Permanent:
-    close = did_you_mean(name, known)
-    there_are = f"; there are {listed(known)}" if known else f"; it has no {kind}s"
-    return Permanent(f"The catalog has no {kind} {quoted(name)}{close or there_are}.")
+    there_are = f"; there are {listed(known)}." if known else f"; it has no {kind}s."
+    return Permanent(f"The catalog has no {kind} {quoted(name)}{did_you_mean(name, known) or there_are}")

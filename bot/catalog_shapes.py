@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bot.freeze import EXAMPLES, FreezeWindow, parse_freeze
 from bot.images import MAX_REPOSITORY_LENGTH, ImageReference
-from bot.wording import did_you_mean, listed, quoted
+from bot.wording import closest, listed, quoted
 
 PLACEHOLDERS = ("environment", "app", "namespace")
 LONGEST_NAME = 63
@@ -77,7 +77,7 @@ def branch(text: str) -> str:
     parts = text.split("/")
     broken = any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
     if meant != text or broken or re.search(r"[ ~^:?*\[\\]|\.\.|@\{|\.$|^-", text):
-        hint = did_you_mean(text, [meant]) if meant != text else ""
+        hint = f"; did you mean `{meant}`?" if meant != text else ""
         raise ValueError(f"{quoted(text)} is no branch name{hint}")
     return text
 
@@ -115,18 +115,15 @@ def in_config_repo(text: str) -> str:
 
 
 def _placeholders(text: str, known: tuple[str, ...] = PLACEHOLDERS) -> str:
-    written = [f"{{{name}}}" for name in known]
+    filled_in = f"; {listed(f'{{{name}}}' for name in known)} are filled in"
     for name in _PLACEHOLDER.findall(text):
         if name not in known:
-            word = f"{{{name}}}"
-            raise ValueError(f"{quoted(word)} means nothing here{did_you_mean(word, written) or _known(written)}")
+            near = closest(name, known)
+            hint = f"; did you mean `{{{near}}}`?" if near else filled_in
+            raise ValueError(f"{quoted(f'{{{name}}}')} means nothing here{hint}")
     if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
-        raise ValueError(f"{quoted(text)} has a brace without its partner{_known(written)}")
+        raise ValueError(f"{quoted(text)} has a brace without its partner{filled_in}")
     return text
-
-
-def _known(written: list[str]) -> str:
-    return f"; {listed(written)} are filled in"
 
 
 def manifest(text: str) -> str:

@@ -80,12 +80,13 @@ def frozen_until(windows: Sequence[FreezeWindow], moment: datetime) -> datetime 
     Windows that never let go answer with a time more than a year ahead.
     """
     until: datetime | None = None
-    reached = moment
+    reached = moment.astimezone(UTC)
     while reached - moment < _LONGEST_LOOK:
         ends = [window.ends_after(reached) for window in windows if window.contains(reached)]
         if not ends:
             return until
-        until = reached = max(ends)
+        until = max(ends, key=_instant)
+        reached = _instant(until)
     return until
 
 
@@ -111,6 +112,11 @@ def parse_freeze(text: str) -> FreezeWindow:
     if end < start:
         raise ValueError(f"{quoted(text)} ends before it starts")
     return FreezeWindow(text=" ".join(text.split()), zone=zone, start=start, end=end, weekly=weekly)
+
+
+def _instant(moment: datetime) -> datetime:
+    """In UTC, where times compare as they pass: in one zone Python compares what the clock on the wall shows."""
+    return moment.astimezone(UTC)
 
 
 def _day(text: str) -> datetime:

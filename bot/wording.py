@@ -20,11 +20,19 @@ def quoted(value: object) -> str:
             return f"`{_printable(str(value))}`"
 
 
+def closest(word: object, options: Iterable[str]) -> str | None:
+    """The option that was probably meant: the only one that begins with the word, or one spelled much like it."""
+    by_lower_case = {option.lower(): option for option in options}
+    wanted = str(word)[:LONGEST_QUOTE].lower()
+    longer = [option for option in by_lower_case if wanted and option.startswith(wanted)]
+    close = longer if len(longer) == 1 else difflib.get_close_matches(wanted, by_lower_case, n=1)
+    return by_lower_case[close[0]] if close else None
+
+
 def did_you_mean(word: object, options: Iterable[str]) -> str:
     """``; did you mean `x`?`` where an option is close to the word, or nothing."""
-    by_lower_case = {option.lower(): option for option in options}
-    close = difflib.get_close_matches(str(word)[:LONGEST_QUOTE].lower(), by_lower_case, n=1)
-    return f"; did you mean `{by_lower_case[close[0]]}`?" if close else ""
+    option = closest(word, options)
+    return f"; did you mean `{option}`?" if option else ""
 
 
 def listed(words: Iterable[str], *, last: str = "and") -> str:
