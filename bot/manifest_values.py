@@ -26,8 +26,8 @@ _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0|[1-9]
 _INTEGERS = range(-(2**63), 2**64)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_MAX_PLAIN_FLOAT = 1e21
-"""Go's JSON writes a float below it that is whole as an integer, and so the cluster has always seen it."""
+_WHOLE_FLOATS = 2.0**53
+"""Below it a float that is whole is sent as an integer, as Go does; above it would be sent digits that it has not."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "": (),
@@ -174,11 +174,13 @@ def _number(text: str) -> float | None:
         return math.nan
     if not text.startswith(tuple("+-.0123456789")):
         return None
-    digits = text if text.startswith(".") else text.replace("_", "")
+    digits = text.replace("_", "")
     for pattern, base in ((_OCTAL, 8), (_INTEGER, 0)):
         if pattern.fullmatch(digits) and int(digits, base) in _INTEGERS:
             return int(digits, base)
     if not _FLOAT.fullmatch(digits):
         return None
     number = float(digits)
-    return int(number) if number.is_integer() and abs(number) < _MAX_PLAIN_FLOAT else number
+    if math.isinf(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) < _WHOLE_FLOATS else number

@@ -195,11 +195,18 @@ class _TabTolerantScanner(Scanner):
         return [blank]
 
 
+class _PlainYaml(YAML):
+    """ruamel as installed: without plug-ins, which it would look for on disk every time."""
+
+    def official_plug_ins(self) -> list[str]:
+        return []
+
+
 class _Composer:
     """Makes a tree of ruamel's events."""
 
     def __init__(self, document: Document, *, pure: bool) -> None:
-        yaml = YAML(typ="safe", pure=pure)
+        yaml = _PlainYaml(typ="safe", pure=pure)
         if pure:
             yaml.Scanner = _TabTolerantScanner
         self._document = document
@@ -219,33 +226,34 @@ class _Composer:
         if isinstance(event, AliasEvent):
             return self._alias(event.anchor, start, depth)
         self._check_depth(start, depth)
-        end = self._document.start + event.end_mark.index
-        match event:
-            case ScalarEvent():
-                node: Node = Scalar(event.tag, event.anchor, start, end, event.value, event.style or "")
-            case SequenceStartEvent():
-                node = Sequence(event.tag, event.anchor, start, end)
-            case _:
-                node = Mapping(event.tag, event.anchor, start, end)
+        node = self._empty_node(event, start, self._document.start + event.end_mark.index)
         if event.anchor:
             self._anchors[event.anchor] = node
             self._unfinished.add(event.anchor)
-        self._fill(node, depth + 1)
+        if not isinstance(node, Scalar):
+            self._fill(node, depth + 1)
         self._unfinished.discard(event.anchor)
         return node
 
+    @staticmethod
+    def _empty_node(event: Any, start: int, end: int) -> Node:
+        if isinstance(event, ScalarEvent):
+            return Scalar(event.tag, event.anchor, start, end, event.value, event.style or "")
+        kind = Sequence if isinstance(event, SequenceStartEvent) else Mapping
+        return kind(event.tag, event.anchor, start, end)
+
     def _fill(self, node: Node, depth: int) -> None:
         """Read a collection's values, up to and with its end event."""
-        match node:
-            case Sequence():
-                while not isinstance(event := next(self._events), SequenceEndEvent):
-                    node.items.append(self._node(event, depth))
-                node.height = 1 + max((item.height for item in node.items), default=0)
-            case Mapping():
-                while not isinstance(event := next(self._events), MappingEndEvent):
-                    key = self._node(event, depth)
-                    node.entries.append((key, self._node(next(self._events), depth)))
-                node.height = 1 + max((max(key.height, value.height) for key, value in node.entries), default=0)
+        if isinstance(node, Sequence):
+            while not isinstance(event := next(self._events), SequenceEndEvent):
+                item = self._node(event, depth)
+                node.items.append(item)
+                node.height = max(node.height, item.height + 1)
+        elif isinstance(node, Mapping):
+            while not isinstance(event := next(self._events), MappingEndEvent):
+                key, value = self._node(event, depth), self._node(next(self._events), depth)
+                node.entries.append((key, value))
+                node.height = max(node.height, key.height + 1, value.height + 1)
 
     def _alias(self, anchor: str, start: int, depth: int) -> Node:
         if anchor not in self._anchors:
@@ -274,7 +282,7 @@ def _syntax_error(document: Document, error: YAMLError) -> ManifestError:
     if template is not None:
         line, code = template
         reason = f"the template {code!r} keeps this document from being YAML"
-        remedy = 'put it in quotes (image: "registry.example.com/app:{{ tag }}"), or edit what it is rendered from'
+        remedy = "bump the file that it is rendered with (a chart's values), or write templates in quotes only"
         return ManifestError(document.path, line, reason, remedy)
     problem = (isinstance(error, MarkedYAMLError) and (error.problem or error.context)) or str(error)
     return document.error(

@@ -8,7 +8,7 @@ again: it must hold the same data but for the images. What cannot be changed saf
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bot.images import ImageReference, ImageReferenceError, ManifestImage
+from bot.images import DEFAULT_DOMAIN, ImageReference, ImageReferenceError, ManifestImage
 from bot.manifest_splice import Splice, apply_splices, plan_splice, refuse_other_uses, spelling
 from bot.manifest_values import parse_documents
 from bot.manifest_workloads import ImageSite, image_sites
@@ -91,7 +91,7 @@ def find_images(text: str, path: str) -> tuple[FoundImage, ...]:
     """
     found: list[FoundImage] = []
     for document in split_documents(text, path):
-        if "image" in document.text or "\\" in document.text:
+        if "image" in document.text:
             tree = compose(document)
             found += (_found(text, tree, site) for site in image_sites(tree))
     return tuple(found)
@@ -133,7 +133,9 @@ def bump(text: str, path: str, image: ImageReference, *, deployment: str | None 
 
 def _mentions(document: Document, image: ImageReference) -> bool:
     """Cheap, and never wrong the dangerous way: a name can hide from a search only behind an escape."""
-    return image.path.rpartition("/")[2] in document.text or "\\" in document.text
+    has_many_spellings = image.domain == DEFAULT_DOMAIN
+    name = image.path.rpartition("/")[2] if has_many_spellings else image.repository
+    return "image" in document.text and (name in document.text or "\\" in document.text)
 
 
 def _bump_document(text: str, document: Document, image: ImageReference, deployment: str | None) -> Bumped:
@@ -150,7 +152,7 @@ def _bump_document(text: str, document: Document, image: ImageReference, deploym
             refuse_other_uses(tree, users, sites)
             splices.append(splice)
             used_by = tuple(_found(text, tree, site) for site in users)
-            changes.append(Change(used_by[0].line, splice.old, splice.new, used_by))
+            changes.append(Change(document.line_of(splice.start), splice.old, splice.new, used_by))
     found = tuple(_found(text, tree, site) for site in chosen)
     return Bumped(apply_splices(text, tree, splices), tuple(changes), found)
 
