@@ -45,6 +45,11 @@ def ensure_environment(requirements: Path, *, announce: Callable[[str], None]) -
     if not missing(requirements, sys.path):
         return
     environment = requirements.resolve().parent / ".venv"
+    if _complete(environment, requirements) and Path(sys.prefix).resolve() == environment.resolve():
+        raise SystemExit(
+            f"This Python runs in {environment}, and does not see the packages installed there. Was it started with "
+            f"-I, -S or a PYTHONPATH that hides them? Start it without, or remove {environment} to have it made again."
+        )
     prepare(environment, requirements, announce)
     _start_again_in(environment)
 
@@ -149,12 +154,13 @@ def prepare(environment: Path, requirements: Path, announce: Callable[[str], Non
 
 
 def _complete(environment: Path, requirements: Path) -> bool:
-    """Whether the stamp names these very requirements, and the environment's Python is still there."""
+    """Whether the stamp names these very requirements, and nobody took the Python or a package away since."""
     try:
         stamped = (environment / STAMP).read_text(encoding="utf-8").split("\n")
     except OSError:
         return False
-    return _python(environment).exists() and set(_fingerprints(requirements)) <= set(stamped)
+    intact = _python(environment).exists() and not missing(requirements, _packages(environment))
+    return intact and set(_fingerprints(requirements)) <= set(stamped)
 
 
 def _make(environment: Path, requirements: Path, announce: Callable[[str], None]) -> None:
@@ -221,7 +227,7 @@ def _install(environment: Path, requirements: Path, announce: Callable[[str], No
             f"pip could not install {requirements} into {environment}: {_tail(output)}. The first start needs a "
             "package index (PyPI, or the one your pip is configured for); try again once it can be reached."
         )
-    if lacking := missing(requirements, map(str, environment.glob("lib/python*/site-packages"))):
+    if lacking := missing(requirements, _packages(environment)):
         raise SystemExit(
             f"pip reported success, and yet {environment} lacks {', '.join(lacking)}. A pip setting such as "
             f"`target` or `user` may send packages elsewhere (see: python3 -m pip config list)."
@@ -298,11 +304,6 @@ def _alone(folder: Path, announce: Callable[[str], None]) -> Iterator[None]:
 
 def _start_again_in(environment: Path) -> None:
     python = _python(environment)
-    if Path(sys.prefix).resolve() == environment.resolve():
-        raise SystemExit(
-            f"This Python runs in {environment}, yet its import path lacks the packages installed there. Was it "
-            f"started with -I, -S or a PYTHONPATH that hides them? Remove {environment} to have it made again."
-        )
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606 - the same command, no shell
@@ -310,6 +311,11 @@ def _start_again_in(environment: Path) -> None:
 
 def _python(environment: Path) -> Path:
     return environment / "bin" / "python"
+
+
+def _packages(environment: Path) -> list[str]:
+    """The folder that the environment's packages are in, in a list like an import path."""
+    return [str(folder) for folder in environment.glob("lib/python*/site-packages")]
 
 
 def _base_python() -> str:
