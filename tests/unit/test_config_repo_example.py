@@ -45,7 +45,7 @@ def test_the_catalog_points_an_editor_at_the_schema_in_force() -> None:
     first_line = CATALOG_TEXT.partition("\n")[0]
     assert first_line == "# yaml-language-server: $schema=.slipway/schema.json"
     kept = (REPO / ".slipway" / "schema.json").read_text(encoding="utf-8")
-    assert kept == json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", "run: python -m bot schema"
+    assert kept == json.dumps(schema(), indent=2) + "\n", "run: python -m bot schema"
     jsonschema.validate(YAML(typ="safe").load(CATALOG_TEXT), schema(), jsonschema.Draft202012Validator)
 
 
