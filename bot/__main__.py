@@ -1,0 +1,17 @@
+"""``python3 -m bot``: sets itself up in a fresh clone (``bot.bootstrap``), then runs the command line (``bot.cli``)."""
+
+import sys
+from pathlib import Path
+
+from bot.bootstrap import ensure_environment
+
+
+def _announce(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+if __name__ == "__main__":
+    ensure_environment(Path(__file__).resolve().parent.parent / "requirements.txt", announce=_announce)
+    from bot.cli import main
+
+    main()

@@ -1,0 +1,81 @@
+"""The command line. Each command reads the environment, does one thing, and says in a line how it went.
+
+Exit codes: 0 done, 1 it failed (the paragraph is on standard error), 2 the arguments are wrong.
+"""
+
+import json
+import os
+import sys
+
+import click
+
+from bot import __version__, logs
+from bot.bump_command import bump
+from bot.catalog_raw import schema as catalog_schema
+from bot.errors import SlipwayError
+from bot.logs import Redactor
+from bot.settings import Settings, WebSettings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="slipway")
+def cli() -> None:
+    """Slipway: merge to master, and Git knows what runs where."""
+
+
+cli.add_command(bump)
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Approve without asking; exit 0 only if production runs what was approved.")
+@click.option("--keep", is_flag=True, help="Keep everything running at the end until Ctrl-C, to look around.")
+def demo(*, yes: bool, keep: bool) -> None:
+    """Show the whole way from a merge to production, on stand-ins that run on this machine only."""
+    from bot.sandbox.story import tell  # noqa: PLC0415 - the stand-ins are for the demo only
+
+    sys.exit(tell(yes=yes, keep=keep))
+
+
+@cli.command()
+def worker() -> None:
+    """Run the workflows, until SIGTERM."""
+    from bot.worker import WorkerProcess  # noqa: PLC0415 - the adapters load slowly; other commands do without
+
+    settings = Settings.read(os.environ)
+    logs.configure(Redactor(settings.secrets()))
+    WorkerProcess(settings).run()
+
+
+@cli.command()
+def up() -> None:
+    """Run web (on PORT, 8000) and worker together, until Ctrl-C or SIGTERM."""
+    from bot.process_group import run_together  # noqa: PLC0415 - as above
+
+    Settings.read(os.environ)
+    WebSettings.read(os.environ)
+    sys.exit(run_together())
+
+
+@cli.command()
+def migrate() -> None:
+    """Create the database's tables, or bring them up to date."""
+    from bot.adapters.dbos_database import migrate as migrate_database  # noqa: PLC0415 - as above
+
+    url = os.environ.get("DATABASE_URL") or "sqlite:///var/slipway.db"
+    migrate_database(url)
+    click.echo("The database is up to date.")
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of slipway.yaml, for editors."""
+    click.echo(json.dumps(catalog_schema(), indent=2))
+
+
+def main() -> None:
+    """Run a command; what Slipway can explain ends as one paragraph on standard error, never as a traceback."""
+    try:
+        cli(prog_name="python -m bot", standalone_mode=True)
+    except SlipwayError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

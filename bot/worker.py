@@ -1,0 +1,123 @@
+"""Which adapter serves which port in a worker. It knows both sides and decides nothing."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.adapters.config_repo import GitConfigRepo
+from bot.adapters.dbos_database import migrate
+from bot.adapters.dbos_engine import QueueSpec, Worker, WorkflowSpec
+from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.github import GitHubForge
+from bot.adapters.github_credentials import AppCredentials, Credentials, TokenCredentials
+from bot.adapters.kubernetes_clusters import KubernetesClusters
+from bot.adapters.registry import HttpRegistry
+from bot.adapters.source_repos import GitSourceRepos
+from bot.clock import SystemClock
+from bot.logs import Redactor
+from bot.ports import ImageBuilder, Queue, Run
+from bot.reconcile_timer import ReconcileTimer
+from bot.releases import Person
+from bot.services import Services
+from bot.settings import Settings, SettingsError
+from bot.wiring import QUEUES
+from bot.workflows import WORKFLOWS
+
+BOT = Person("slipway[bot]", None, "Slipway")
+"""Who commits where GitHub will not say who the bot is."""
+
+
+def queue_specs() -> tuple[QueueSpec, ...]:
+    """How many jobs of each queue one worker runs side by side: builds as many as cores, waiting syncs do not count."""
+    return (
+        QueueSpec("deliveries", worker_concurrency=8),
+        QueueSpec("releases", worker_concurrency=64),
+        QueueSpec("builds", worker_concurrency=os.cpu_count() or 1),
+        QueueSpec("approvals", worker_concurrency=8),
+        QueueSpec("syncs", worker_concurrency=256),
+    )
+
+
+def credentials(settings: Settings) -> Credentials:
+    """The bot's identity on GitHub: a GitHub App, or a token."""
+    key = settings.app_private_key()
+    if settings.github_app_id is not None and key is not None:
+        return AppCredentials(settings.github_app_id, key, settings.github_api_url)
+    if settings.github_token is None:
+        raise SettingsError("Set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY.")
+    return TokenCredentials(settings.github_token.get_secret_value())
+
+
+def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
+    """Every port, served for real.
+
+    Args:
+        settings: the environment.
+        queue: the durable queue.
+        slot: the worker's id; it keeps the mirror of one process apart from another's.
+    """
+    identity = credentials(settings)
+    forge = GitHubForge(settings.github_api_url, identity)
+    bot = forge.identity() or BOT
+    return Services(
+        forge=forge,
+        sources=GitSourceRepos(
+            settings.state_folder / "checkouts" / slot, base_url=settings.github_url, token=identity.token
+        ),
+        config=GitConfigRepo(
+            settings.state_folder / "mirrors" / slot / "config.git",
+            url=f"{settings.github_url}/{settings.config_repo}.git",
+            name=settings.config_repo,
+            branch=settings.config_branch,
+            committer=bot,
+            token=identity.token,
+        ),
+        registry=HttpRegistry(),
+        builder=_builder(settings),
+        clusters=KubernetesClusters(settings.kubeconfig),
+        clock=SystemClock(),
+        queue=queue,
+        config_name=settings.config_repo,
+        github_url=settings.github_url,
+        rollout_timeout=settings.rollout_timeout_seconds,
+        dashboard_url=settings.public_url,
+        redact=Redactor(settings.secrets()),
+    )
+
+
+def _builder(settings: Settings) -> ImageBuilder:
+    if settings.builder == "sandbox":
+        from bot.sandbox.image_builder import SandboxImageBuilder  # noqa: PLC0415 - the stand-in is for the demo only
+
+        return SandboxImageBuilder(settings.state_folder / "images")
+    from bot.adapters.docker_engine import DockerEngine
+
+    return DockerEngine()
+
+
+class WorkerProcess:
+    """A worker with its ports and its reconcile timer: what ``python -m bot worker`` runs.
+
+    Args:
+        settings: the environment. The database is migrated.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        migrate(settings.database_url)
+        self._queue = DbosQueue(settings.database_url, QUEUES)
+        self._worker = Worker(settings.database_url, settings.worker_id, self._specs(), queue_specs())
+        self._services = services(settings, self._queue, slot=self._worker.worker_id)
+        self._timer = ReconcileTimer(self._queue, settings.reconcile_seconds)
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT."""
+        self._timer.start()
+        self._worker.run()
+
+    def _specs(self) -> dict[str, WorkflowSpec]:
+        """The ports come after the worker's lock, whose id names their folders: they are looked up at each run."""
+
+        def bound(name: str) -> Callable[[Run, Mapping[str, Any]], Any]:
+            return lambda run, values: WORKFLOWS[name](run, self._services, values)
+
+        return {name: WorkflowSpec(bound(name), QUEUES[name]) for name in WORKFLOWS}
