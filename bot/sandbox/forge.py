@@ -78,7 +78,7 @@ class Forge:
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
         self._hookshot: Hookshot | None = None
-        app = _application(self._store, rate_limit)
+        app = application(self._store, rate_limit)
         self._wsgi = self._logged(self.faults.wrap(middleware(app) if middleware else app))
         write_hooks(root / "hooks")
         self._store.add_user("web-flow", "GitHub Web Flow", "User")
@@ -340,7 +340,8 @@ class Forge:
             return outbox.all_tasks_done.wait_for(lambda: not outbox.unfinished_tasks, timeout)
 
 
-def _application(store: Store, rate_limit: int) -> LockedFlask:
+def application(store: Store, rate_limit: int) -> LockedFlask:
+    """The stand-in without its server."""
     app = LockedFlask("bot.sandbox.forge", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions |= {"forge": store, "forge-rate-limit": RateLimit(rate_limit)}

@@ -102,13 +102,18 @@ def pull_for(owner: str, name: str, number: int, need: Level = Level.READ) -> Pu
 # ---------------------------------------------------------------- what is asked
 
 
-def body() -> Json:
-    """The JSON object of the request; {} for an empty body."""
+def any_body() -> Any:
+    """The JSON of the request; {} for an empty body."""
     raw = request.get_data()
     try:
-        found = json.loads(raw) if raw else {}
+        return json.loads(raw) if raw else {}
     except ValueError:
         raise ApiError(400, "Problems parsing JSON") from None
+
+
+def body() -> Json:
+    """The JSON object of the request; {} for an empty body."""
+    found = any_body()
     if not isinstance(found, dict):
         raise ApiError(400, "Body should be a JSON object")
     return found

@@ -88,6 +88,16 @@ class FileChange:
     patch: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a folder: ``kind`` is git's blob, tree or commit (a submodule)."""
+
+    name: str
+    kind: str
+    sha: str
+    size: int
+
+
 def git_environment() -> dict[str, str]:
     """The environment of every git process: nothing of the machine's or the person's git configuration."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
@@ -242,16 +252,16 @@ class GitRepo:
 
     # ------------------------------------------------------------ files
 
-    def entry(self, commit: str, path: str) -> tuple[str, str] | None:
-        """(object type, object id) of a path in a commit, or None."""
+    def entry(self, commit: str, path: str) -> Entry | None:
+        """What a path is in a commit, or None; the empty path is the root folder."""
         if not path:
-            return "tree", self.commit(commit).tree
-        listed = self.run("ls-tree", "-z", commit, "--", path)
-        return _entry(listed.rstrip("\0"))[1:] if listed else None
+            return Entry("", "tree", self.commit(commit).tree, 0)
+        listed = self.run("ls-tree", "-z", "--long", commit, "--", path)
+        return _entry(listed.rstrip("\0")) if listed else None
 
-    def listing(self, tree: str) -> list[tuple[str, str, str]]:
-        """(name, object type, object id) of a tree's entries."""
-        return [_entry(line) for line in self.run("ls-tree", "-z", tree).split("\0") if line]
+    def listing(self, tree: str) -> list[Entry]:
+        """A folder's entries."""
+        return [_entry(line) for line in self.run("ls-tree", "-z", "--long", tree).split("\0") if line]
 
     def blob(self, sha: str) -> bytes:
         """A file's bytes."""
@@ -276,10 +286,10 @@ def _identity(author: Signature, committer: Signature) -> dict[str, str]:
     }
 
 
-def _entry(line: str) -> tuple[str, str, str]:
-    facts, _, name = line.partition("\t")
-    _, kind, sha = facts.split(" ")
-    return name.rpartition("/")[2], kind, sha
+def _entry(line: str) -> Entry:
+    facts, _, path = line.partition("\t")
+    _, kind, sha, size = facts.split()
+    return Entry(path.rpartition("/")[2], kind, sha, 0 if size == "-" else int(size))
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,8 @@
 Keys and forms follow GitHub's OpenAPI description; the contract tests hold every answer to it.
 """
 
+from urllib.parse import quote
+
 from bot.sandbox.forge_git import Commit, FileChange, Signature
 from bot.sandbox.forge_json_people import node_id, optional_user_json, permissions_json, user_json
 from bot.sandbox.forge_records import Json, Level, Repo, User, stamp
@@ -178,6 +180,7 @@ def _git_user(who: Signature) -> Json:
 def file_json(repo: Repo, sha: str, change: FileChange) -> Json:
     """GitHub's ``diff-entry``."""
     web = repo_web(repo)
+    path = quote(change.path)
     optional = {"patch": change.patch, "previous_filename": change.previous}
     return {
         "sha": change.blob,
@@ -186,9 +189,9 @@ def file_json(repo: Repo, sha: str, change: FileChange) -> Json:
         "additions": change.additions,
         "deletions": change.deletions,
         "changes": change.additions + change.deletions,
-        "blob_url": f"{web}/blob/{sha}/{change.path}",
-        "raw_url": f"{web}/raw/{sha}/{change.path}",
-        "contents_url": f"{repo_api(repo)}/contents/{change.path}?ref={sha}",
+        "blob_url": f"{web}/blob/{sha}/{path}",
+        "raw_url": f"{web}/raw/{sha}/{path}",
+        "contents_url": f"{repo_api(repo)}/contents/{path}?ref={sha}",
         **{key: value for key, value in optional.items() if value is not None},
     }
 

@@ -63,6 +63,7 @@ def full_user_json(store: Store, user: User, *, private: bool) -> Json:
     own = ("private_gists", "total_private_repos", "owned_private_repos", "disk_usage", "collaborators")
     return {
         **user_json(store, user),
+        "user_view_type": "private" if private else "public",
         "name": user.name,
         **unset,
         "blog": "",

@@ -150,7 +150,6 @@ def issue_json(pull: Pull) -> Json:
         "user": user_json(pull.repo.store, pull.author),
         "labels": [label_json(pull.repo, name) for name in pull.labels],
         "state": pull.state,
-        "state_reason": None,
         "locked": False,
         "active_lock_reason": None,
         "assignee": None,

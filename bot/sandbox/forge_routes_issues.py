@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from bot.sandbox.forge_api import body, choice, page_of, pull_for, repo_for, store, text, viewer
+from bot.sandbox.forge_api import any_body, body, choice, page_of, pull_for, repo_for, store, text, viewer
 from bot.sandbox.forge_errors import ApiError, not_found
 from bot.sandbox.forge_json_people import node_id, user_json
 from bot.sandbox.forge_json_pulls import REACTIONS, comment_json, issue_json, label_json
@@ -31,7 +31,8 @@ def list_labels(owner: str, name: str, number: int) -> list[Json]:
 def add_labels(owner: str, name: str, number: int) -> list[Json]:
     """Add labels; what the repository does not have yet is made."""
     pull = pull_for(owner, name, number, Level.TRIAGE)
-    for label in body().get("labels", []):
+    sent = any_body()
+    for label in sent["labels"] if isinstance(sent, dict) else sent:
         given = label["name"] if isinstance(label, dict) else label
         if given not in pull.labels:
             pull.labels.append(given)

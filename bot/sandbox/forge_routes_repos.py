@@ -2,12 +2,13 @@
 
 import base64
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
 from bot.sandbox.forge_api import body, commit_of, level_of, page_of, repo_for, text, viewer
 from bot.sandbox.forge_errors import ApiError, not_found
-from bot.sandbox.forge_git import ZERO
+from bot.sandbox.forge_git import ZERO, Entry
 from bot.sandbox.forge_json import commit_json, file_json, full_repo_json, ref_json, repo_api, repo_web
 from bot.sandbox.forge_json_pulls import pull_simple_json
 from bot.sandbox.forge_pushes import after_push
@@ -282,36 +283,34 @@ def get_contents(owner: str, name: str, path: str) -> Json | list[Json] | Respon
     entry = repo.git.entry(commit, path.strip("/"))
     if entry is None:
         raise not_found()
-    kind, sha = entry
-    if kind == "tree":
-        prefix = f"{path.strip('/')}/" if path.strip("/") else ""
-        return [_entry_json(repo, ref, prefix + n, k, s) for n, k, s in repo.git.listing(sha)]
-    data = repo.git.blob(sha)
+    if entry.kind == "tree":
+        folder = f"{path.strip('/')}/" if path.strip("/") else ""
+        return [_entry_json(repo, ref, folder + item.name, item) for item in repo.git.listing(entry.sha)]
+    data = repo.git.blob(entry.sha)
     if "raw" in request.headers.get("Accept", ""):
         return Response(data, mimetype="application/vnd.github.raw")
     content = base64.encodebytes(data).decode()
-    shown = _entry_json(repo, ref, path.strip("/"), kind, sha)
-    return shown | {"size": len(data), "encoding": "base64", "content": content}
+    return _entry_json(repo, ref, path.strip("/"), entry) | {"encoding": "base64", "content": content}
 
 
-def _entry_json(repo: Repo, ref: str, path: str, kind: str, sha: str) -> Json:
+def _entry_json(repo: Repo, ref: str, path: str, entry: Entry) -> Json:
     api, web = repo_api(repo), repo_web(repo)
     words = {"blob": ("file", "blob"), "tree": ("dir", "tree")}
-    word, page = words.get(kind, ("submodule", "tree"))
+    word, page = words.get(entry.kind, ("submodule", "tree"))
     links = {
-        "self": f"{api}/contents/{path}?ref={ref}",
-        "git": f"{api}/git/{kind}s/{sha}",
-        "html": f"{web}/{page}/{ref}/{path}",
+        "self": f"{api}/contents/{quote(path)}?ref={quote(ref)}",
+        "git": f"{api}/git/{entry.kind}s/{entry.sha}",
+        "html": f"{web}/{page}/{quote(ref)}/{quote(path)}",
     }
     return {
         "type": word,
-        "name": path.rpartition("/")[2],
+        "name": entry.name,
         "path": path,
-        "sha": sha,
-        "size": 0,
+        "sha": entry.sha,
+        "size": entry.size,
         "url": links["self"],
         "git_url": links["git"],
         "html_url": links["html"],
-        "download_url": f"{web}/raw/{ref}/{path}" if word == "file" else None,
+        "download_url": f"{web}/raw/{quote(ref)}/{quote(path)}" if word == "file" else None,
         "_links": links,
     }

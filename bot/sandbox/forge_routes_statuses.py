@@ -65,6 +65,7 @@ def _description(fields: Json) -> str | None:
     return str(found) if found is not None else None
 
 
+@statuses.get(f"{_R}/statuses/<path:ref>")  # the legacy address, which PyGithub uses
 @statuses.get(f"{_R}/commits/<path:ref>/statuses")
 def list_statuses(owner: str, name: str, ref: str) -> list[Json]:
     """All statuses of a commit, newest first."""
