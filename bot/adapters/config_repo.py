@@ -12,8 +12,9 @@ from typing import Self
 from bot.adapters.config_repo_branches import Branches
 from bot.adapters.config_repo_mirror import Mirror
 from bot.adapters.config_repo_notes import Notes
-from bot.adapters.config_repo_writer import DEADLINE, Writer
-from bot.adapters.git_command import Patience, Token
+from bot.adapters.config_repo_race import DEADLINE
+from bot.adapters.config_repo_writer import Writer
+from bot.adapters.git_command import Login, Patience, Renew, Token
 from bot.adapters.git_history import INDEXED
 from bot.adapters.git_objects import clean_path
 from bot.errors import Permanent
@@ -31,6 +32,7 @@ class GitConfigRepo:
         branch: the config branch; None: the repo's default branch.
         committer: the bot.
         token: gives the credential at each call.
+        renew: is told when that was refused.
         patience: how long git may take.
         deadline: seconds in which a write must win the race against other writers.
 
@@ -47,10 +49,11 @@ class GitConfigRepo:
         branch: str | None,
         committer: Person,
         token: Token,
+        renew: Renew | None = None,
         patience: Patience | None = None,
         deadline: float = DEADLINE,
     ) -> None:
-        self._mirror = Mirror(folder, url, name, branch, token, patience)
+        self._mirror = Mirror(folder, url, name, branch, Login(token, renew), patience)
         self._writer = Writer(self._mirror, committer, deadline=deadline)
         self._branches = Branches(self._mirror, committer, deadline=deadline)
         self._notes = Notes(self._mirror, committer, deadline=deadline)
@@ -93,7 +96,7 @@ class GitConfigRepo:
 
     def commit(self, sha: str) -> ConfigCommit | None:
         """See ``bot.ports``."""
-        return self._mirror.objects.commit(sha) if FULL_SHA.fullmatch(sha) else None
+        return self._mirror.sound(lambda: self._mirror.objects.commit(sha)) if FULL_SHA.fullmatch(sha) else None
 
     def find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         """See ``bot.ports``."""
@@ -118,7 +121,7 @@ class GitConfigRepo:
 
     def notes(self, commit: str) -> tuple[str, ...]:
         """See ``bot.ports``."""
-        return self._notes.read(commit)
+        return self._mirror.sound(lambda: self._notes.read(commit))
 
     def add_note(self, commit: str, line: str) -> None:
         """See ``bot.ports``."""

@@ -3,22 +3,22 @@
 Wishes that are ready together share one push. A branch whose tip is somebody else's is left alone and named.
 """
 
-import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from bot.adapters.config_repo_mirror import Mirror, Pushed, RefUpdate
-from bot.adapters.config_repo_writer import DEADLINE, ID, require_id
-from bot.adapters.git_command import GitFailure
+from bot.adapters.config_repo_mirror import Mirror
+from bot.adapters.config_repo_push import Pushed, RefUpdate
+from bot.adapters.config_repo_race import DEADLINE, Race
+from bot.adapters.config_repo_writer import ID, require_id
+from bot.adapters.git_errors import GitFailure
 from bot.adapters.git_import import Draft, FastImport
 from bot.adapters.git_objects import Damaged
 from bot.adapters.together import Take, Together, Waiting
-from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
+from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Change, ConfigCommit
 from bot.releases import Person
-
-_BREAKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,47 +60,23 @@ class Branches:
         return self._wishes.ask(wish)
 
     def _fulfil(self, take: Take[_Wish, ConfigCommit | None]) -> None:
-        pending, breaks = take(), 0
-        for _ in itertools.count():
-            self._fetch(breaks)
-            updates = self._try(pending)
+        pending, race = take(), Race(self._mirror)
+        while pending:
+            race.look()
+            updates = self._mirror.sound(partial(self._prepare, pending))
             pushed = self._mirror.push([update for _, update in updates]) if updates else {}
             for caller, update in updates:
                 self._judge(caller, update, pushed[update.ref])
-            breaks += Pushed.UNKNOWN in pushed.values()
+            if Pushed.UNKNOWN in pushed.values():
+                race.broke()
             pending = self._in_time([caller for caller in pending if not caller.answer.done()])
-            if not pending:
-                return
-
-    def _fetch(self, breaks: int) -> None:
-        """The tips must be known as they are now. After a push without an answer this is what tells."""
-        name = self._mirror.name
-        if breaks >= _BREAKS:
-            raise UnknownOutcome(f"The connection to {name} broke {breaks} times during a push. The next look tells.")
-        try:
-            self._mirror.fetch()
-        except SlipwayError as error:
-            if breaks:
-                raise UnknownOutcome(f"A push to {name} got no answer, nor did the look for it: {error}") from error
-            raise
-
-    def _try(self, pending: list[Caller]) -> list[tuple[Caller, RefUpdate]]:
-        seen = self._mirror.generation
-        try:
-            return self._prepare(pending)
-        except (Damaged, GitFailure) as problem:
-            self._mirror.mend(problem, seen)
-        try:
-            return self._prepare([caller for caller in pending if not caller.answer.done()])
-        except (Damaged, GitFailure) as problem:
-            raise Transient(f"The mirror of {self._mirror.name} cannot be written: {problem}") from problem
 
     def _prepare(self, pending: list[Caller]) -> list[tuple[Caller, RefUpdate]]:
         """The pushes that are needed, one a branch; who needs none is answered."""
         updates: dict[str, tuple[Caller, RefUpdate]] = {}
         with FastImport(self._mirror.git, self._committer) as stream:
             for number, caller in enumerate(pending):
-                if caller.item.ref in updates:
+                if caller.item.ref in updates or caller.answer.done():
                     continue
                 try:
                     update = self._update(stream, f"refs/slipway/propose/{number}", caller)

@@ -9,13 +9,12 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
 
-from bot.adapters.git_command import GitCommand, GitFailure, Patience, Token, plain_url
-from bot.adapters.git_errors import disk_is_full, explain, may_have_been_sent, mirror_is_broken, said
+from bot.adapters.config_repo_push import Pushed, RefUpdate, push
+from bot.adapters.git_command import GitCommand, Login, Patience, plain_url
+from bot.adapters.git_errors import GitFailure, explain, mirror_is_broken
 from bot.adapters.git_history import History
 from bot.adapters.git_objects import Damaged, ObjectReader, UnknownCommit
 from bot.adapters.together import Take, Together
@@ -30,51 +29,6 @@ _REFSPECS = ("+refs/heads/*:refs/heads/*", f"+{NOTES}*:{NOTES}*")
 
 _TIDY_EVERY = 500
 """Commits made between two ``git gc --auto``, which does nothing below some thousand loose objects."""
-
-_RACED = (
-    "fetch first",
-    "non-fast-forward",
-    "stale info",
-    "cannot lock ref",
-    "failed to lock",
-    "incorrect old value",
-    "failed to update ref",
-    "already exists",
-    "needs force",
-)
-_REFUSED = (
-    "hook",
-    "declined",
-    "rule",
-    "protected",
-    "prohibited",
-    "denied",
-    "deny",
-    "refusing",
-    "not allowed",
-    "hidden",
-)
-
-
-class Pushed(Enum):
-    """What became of a ref that was pushed. ``UNKNOWN``: sent, and no answer came; only the remote knows."""
-
-    DONE = auto()
-    RACED = auto()
-    UNKNOWN = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
-    """A ref to be pushed.
-
-    ``sha`` None deletes. ``expected`` is the tip that may be replaced ("" for none yet, compare-and-swap by lease);
-    None allows only what follows on the present tip (a plain push).
-    """
-
-    ref: str
-    sha: str | None
-    expected: str | None = None
 
 
 class Mirror:
@@ -91,14 +45,15 @@ class Mirror:
     """
 
     def __init__(
-        self, folder: Path, url: str, name: str, branch: str | None, token: Token, patience: Patience | None
+        self, folder: Path, url: str, name: str, branch: str | None, login: Login, patience: Patience | None
     ) -> None:
         self.url, self.name = plain_url(url), name
         self._branch = branch
+        self._login = login
         self._folder = folder.absolute()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(self._folder / "lock")
-        self.git = GitCommand(self._folder / "mirror.git", token, patience=patience)
+        self.git = GitCommand(self._folder / "mirror.git", login, patience=patience)
         self.objects = ObjectReader(self.git)
         self.history = History(self.git)
         self._refs: dict[str, str] | None = None
@@ -146,96 +101,67 @@ class Mirror:
             )
         return head
 
-    def knows(self, sha: str) -> bool:
-        """Whether the mirror must have that commit: a ref names it, or the config branch's line holds it."""
-        return sha in (self._refs or {}).values() or self.history.covers(sha)
-
     def look(self, question: Callable[[], T], commit: str) -> T:
-        """Ask the mirror about a commit; fetch where it is not known yet, clone afresh where the mirror is damaged."""
-        seen = self.generation
+        """Ask about a commit: after a fetch where it is not known yet, after a clone where the mirror is damaged."""
+        with contextlib.suppress(UnknownCommit):
+            return self.sound(question)
+        self.fetch()
         try:
-            return question()
-        except UnknownCommit:
-            self.fetch()
-        except (Damaged, GitFailure) as problem:
-            self.mend(problem, seen)
-        try:
-            return question()
-        except UnknownCommit as problem:
-            if self.knows(commit):
-                self.mend(problem, seen)
-        except (Damaged, GitFailure) as problem:
-            self.mend(problem, seen)
-        try:
-            return question()
+            return self.sound(question)
         except UnknownCommit:
             raise Permanent(
                 f"The config repo {self.name} has no commit {commit} any more: was its branch force-pushed?"
             ) from None
-        except (Damaged, GitFailure) as problem:
-            raise Transient(f"The local mirror of {self.name} cannot be read: {problem}") from problem
 
-    def mend(self, problem: Exception, seen: int) -> None:
-        """Clone afresh after ``problem``, met in the mirror's generation ``seen``, unless that was done meanwhile.
+    def sound(self, work: Callable[[], T]) -> T:
+        """Work on the mirror; once more, on a fresh clone, where it turns out to be damaged.
 
         Raises:
-            Transient: the disk is full: a clone would not help.
+            UnknownCommit: there is no such commit as of the last fetch.
+            Transient: a fresh clone does not help, or the disk is full.
         """
-        if isinstance(problem, GitFailure) and disk_is_full(problem):
-            raise explain(problem, "writing the mirror of", self.name) from problem
+        seen = self.generation
+        try:
+            return work()
+        except (Damaged, GitFailure) as problem:
+            self._mend(problem, seen)
+        try:
+            return work()
+        except UnknownCommit:
+            raise
+        except (Damaged, GitFailure) as problem:
+            raise Transient(f"The local mirror of {self.name} cannot be used: {problem}") from problem
+
+    def _mend(self, problem: Damaged | GitFailure, seen: int) -> None:
+        """Clone afresh, unless that was done since generation ``seen``, or would be of no use: then raise."""
+        if isinstance(problem, GitFailure) and not mirror_is_broken(problem):
+            raise explain(problem, "working on the mirror of", self.name) from problem
+        if isinstance(problem, UnknownCommit) and not self._must_have(problem.sha):
+            raise problem
         with self._state:
             self._damaged = self._damaged or self.generation == seen
         self.fetch()
+
+    def _must_have(self, sha: str) -> bool:
+        """Whether a ref names that commit, or the config branch's line holds it."""
+        return sha in (self._refs or {}).values() or self.history.covers(sha)
 
     def find_commit(self, sha: str) -> ConfigCommit:
         """A commit that must be there."""
         found = self.objects.commit(sha)
         if found is None:
-            raise UnknownCommit(f"commit {sha} cannot be read")
+            raise UnknownCommit(sha)
         return found
 
     def push(self, updates: Sequence[RefUpdate]) -> dict[str, Pushed | SlipwayError]:
-        """Push refs, each by compare-and-swap, in one go. What became of each (an error: refused, nothing done).
-
-        Raises:
-            Transient, Permanent: nothing was sent.
-        """
-        arguments = ["push", "--porcelain", "--no-verify"]
-        arguments += [f"--force-with-lease={one.ref}:{one.expected}" for one in updates if one.expected is not None]
-        arguments += [self.url, *(f"{one.sha or ''}:{one.ref}" for one in updates)]
-        try:
-            output = self.git.remote(self.url, self.name, *arguments, timeout=self.git.patience.push).decode()
-            failure = None
-        except GitFailure as error:
-            output, failure = error.stdout, error
-        told = _told(output)
-        if failure is not None and not any(one.ref in told for one in updates) and not may_have_been_sent(failure):
-            raise explain(failure, "pushing to", self.name) from failure
-        results = {one.ref: self._judge(one.ref, told.get(one.ref), failure) for one in updates}
-        self._note({one.ref: one.sha for one in updates if results[one.ref] is Pushed.DONE})
-        return results
-
-    def _note(self, refs: Mapping[str, str | None]) -> None:
-        """Remember what a push of our own has changed, also beyond a fetch that had begun before it."""
+        """See ``config_repo_push.push``. What is done is remembered, also beyond a fetch that had begun before it."""
+        results = push(self.git, self.url, self.name, updates)
+        done = {one.ref: one.sha for one in updates if results[one.ref] is Pushed.DONE}
         with self._state:
-            self._pushed_since_fetch.update(refs)
-            self._refs = _changed(self._refs or {}, refs)
-            self._made_since_tidy += len(refs)
-
-    def _judge(self, ref: str, told: str | None, failure: GitFailure | None) -> Pushed | SlipwayError:
-        if told == "":
-            return Pushed.DONE
-        if told is None or "remote fail" in told or "failed to report" in told:
-            return Pushed.UNKNOWN
-        if any(words in told for words in _RACED):
-            return Pushed.RACED
-        words = f"{told}: {said(failure)}" if failure and "remote:" in failure.stderr else told
-        if any(word in told for word in _REFUSED):
-            return Permanent(
-                f"{self.name} does not let the bot push to {ref.removeprefix('refs/heads/')} ({words}). "
-                "Let the bot's account or app bypass the branch's rules."
-            )
-        return Transient(f"The Git server did not take the push to {ref} of {self.name} ({words}).")
+            self._pushed_since_fetch.update(done)
+            self._refs = _changed(self._refs or {}, done)
+            self._made_since_tidy += len(done)
+        return results
 
     def _prepare(self) -> None:
         """Leave a usable repository of the right remote in the folder, and no lock of a git that was killed."""
@@ -246,29 +172,31 @@ class Mirror:
         except GitFailure:
             mine = False
         if not mine:
-            shutil.rmtree(self.git.folder, ignore_errors=True)
-            self._create()
+            self._throw_away()
 
-    def _create(self) -> None:
+    def _create(self, folder: Path) -> None:
+        git = GitCommand(folder, self._login)
         try:
-            self.git.local("init", "--quiet", "--bare")
-            self.git.local("config", "remote.origin.url", self.url)
+            git.local("init", "--quiet", "--bare")
+            git.local("config", "remote.origin.url", self.url)
         except GitFailure as failure:
             raise explain(failure, "making the mirror of", self.name) from failure
 
     def _throw_away(self) -> None:
         """Away with the mirror at once, by a rename; whoever reads it now gets an error and comes again."""
+        fresh, old = self._folder / "fresh.git", self._folder / "damaged.git"
+        for left in (fresh, old):
+            shutil.rmtree(left, ignore_errors=True)
+        self._create(fresh)
         with self._state:
-            self.objects.close()
-            old = self._folder / "damaged.git"
-            shutil.rmtree(old, ignore_errors=True)
             with contextlib.suppress(FileNotFoundError):
                 self.git.folder.rename(old)
-            self._create()
+            fresh.rename(self.git.folder)
+            self.objects.close()
             self.history = History(self.git)
             self.generation += 1
             self._damaged = False
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
     def _fetch_for_all(self, take: Take[None, None]) -> None:
         waiting = take()
@@ -329,17 +257,6 @@ class Mirror:
 def _changed(refs: Mapping[str, str], by: Mapping[str, str | None]) -> dict[str, str]:
     """The refs after a push; None is a deletion."""
     return {ref: sha for ref, sha in {**refs, **by}.items() if sha is not None}
-
-
-def _told(porcelain: str) -> dict[str, str]:
-    """What ``git push --porcelain`` tells about each ref: "" where it is as wished, else the reason."""
-    told: dict[str, str] = {}
-    for line in porcelain.splitlines():
-        flag, _, rest = line.partition("\t")
-        refs, _, summary = rest.partition("\t")
-        if len(flag) == 1 and summary:
-            told[refs.rpartition(":")[2]] = summary if flag == "!" else ""
-    return told
 
 
 def _lock(file: Path) -> int:

@@ -1,20 +1,17 @@
 """Outcomes as git notes: lines appended to a commit's note in ``refs/notes/slipway``, by compare-and-swap."""
 
-import itertools
 import time
 
-from bot.adapters.config_repo_mirror import NOTES, Mirror, Pushed, RefUpdate
-from bot.adapters.config_repo_writer import DEADLINE
-from bot.adapters.git_command import GitFailure
+from bot.adapters.config_repo_mirror import NOTES, Mirror
+from bot.adapters.config_repo_push import Pushed, RefUpdate
+from bot.adapters.config_repo_race import DEADLINE, Race
 from bot.adapters.git_import import FastImport
-from bot.adapters.git_objects import Damaged
 from bot.adapters.together import Take, Together, Waiting
-from bot.errors import SlipwayError, Transient, UnknownOutcome
+from bot.errors import SlipwayError, Transient
 from bot.releases import Person
 
 _REF = "refs/slipway/notes"
 _MESSAGE = "Record outcomes\n"
-_BREAKS = 3
 
 Line = tuple[str, str]
 """A commit, and the line for its note."""
@@ -47,18 +44,19 @@ class Notes:
         return b"" if notes is None else self._mirror.objects.note(notes, commit)
 
     def _append(self, take: Take[Line, None]) -> None:
-        pending, breaks = take(), 0
-        for _ in itertools.count():
-            texts = self._texts(pending)
-            pushed = self._push(texts) if texts else Pushed.DONE
+        pending, race = take(), Race(self._mirror)
+        while pending:
+            pushed = self._push(pending)
             if isinstance(pushed, SlipwayError):
                 raise pushed
             if pushed is Pushed.DONE:
                 for caller in pending:
                     caller.answer.set_result(None)
                 return
-            breaks += pushed is Pushed.UNKNOWN
-            self._look_again(pending, breaks)
+            if pushed is Pushed.UNKNOWN:
+                race.broke()
+            pending = self._in_time(pending)
+            race.look()
 
     def _texts(self, pending: list[Caller]) -> dict[str, bytes]:
         """The whole notes that have to be written."""
@@ -69,25 +67,23 @@ class Notes:
                 texts[commit] = text + (b"\n" if text and not text.endswith(b"\n") else b"") + line.encode() + b"\n"
         return texts
 
-    def _push(self, texts: dict[str, bytes]) -> Pushed | SlipwayError:
-        seen = self._mirror.generation
-        try:
-            with FastImport(self._mirror.git, self._committer) as stream:
-                sha = stream.note(_REF, self._mirror.ref(NOTES), texts, _MESSAGE)
-        except (Damaged, GitFailure) as problem:
-            self._mirror.mend(problem, seen)
-            raise Transient(f"The mirror of {self._mirror.name} was damaged; it is cloned afresh.") from problem
-        return self._mirror.push([RefUpdate(NOTES, sha)])[NOTES]
+    def _push(self, pending: list[Caller]) -> Pushed | SlipwayError:
+        """Write and push; done where every line is there already."""
+        sha = self._mirror.sound(lambda: self._write(pending))
+        return Pushed.DONE if sha is None else self._mirror.push([RefUpdate(NOTES, sha)])[NOTES]
 
-    def _look_again(self, pending: list[Caller], breaks: int) -> None:
-        name = self._mirror.name
-        if breaks >= _BREAKS:
-            raise UnknownOutcome(f"The connection to {name} broke {breaks} times during a push. The next look tells.")
-        if all(time.monotonic() - caller.since > self._deadline for caller in pending):
-            raise Transient(f"Others kept pushing notes to {name}. It is tried again.")
-        try:
-            self._mirror.fetch()
-        except SlipwayError as error:
-            if breaks:
-                raise UnknownOutcome(f"A push to {name} got no answer, nor did the look for it: {error}") from error
-            raise
+    def _write(self, pending: list[Caller]) -> str | None:
+        texts = self._texts(pending)
+        if not texts:
+            return None
+        with FastImport(self._mirror.git, self._committer) as stream:
+            return stream.note(_REF, self._mirror.ref(NOTES), texts, _MESSAGE)
+
+    def _in_time(self, pending: list[Caller]) -> list[Caller]:
+        """Those whose time is not up; the others are told."""
+        now = time.monotonic()
+        for caller in pending:
+            if now - caller.since > self._deadline:
+                reason = f"Others kept pushing notes to {self._mirror.name}. It is tried again."
+                caller.answer.set_exception(Transient(reason))
+        return [caller for caller in pending if not caller.answer.done()]

@@ -11,29 +11,28 @@ import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
-from bot.adapters.config_repo_mirror import Mirror, Pushed, RefUpdate
-from bot.adapters.git_command import GitFailure
+from bot.adapters.config_repo_mirror import Mirror
+from bot.adapters.config_repo_push import Pushed, RefUpdate
+from bot.adapters.config_repo_race import DEADLINE, Race
+from bot.adapters.git_errors import GitFailure
 from bot.adapters.git_history import Recorded
 from bot.adapters.git_import import Draft, FastImport
 from bot.adapters.git_objects import Damaged
 from bot.adapters.together import Take, Together, Waiting
-from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
+from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Change, ConfigCommit
 from bot.releases import Person
 from bot.trailers import parse_trailers
 
 ID = "Slipway-Id"
-DEADLINE = 120.0
-"""Seconds in which a change must win the race against other writers."""
-
 _REF = "refs/slipway/make"
 """Keeps what is being pushed from being tidied away. Private to the mirror."""
 
 _AT_MOST = 250
 """Commits in one push: newcomers beyond wait for the next."""
 
-_BREAKS = 3
 _PAUSE = 0.3
 
 Caller = Waiting[Change, ConfigCommit | None]
@@ -71,9 +70,9 @@ class Writer:
 
     def _land(self, pending: list[Caller], take: Take[Change, ConfigCommit | None]) -> None:
         """Answer everyone in ``pending``, and who joins meanwhile."""
-        fetched_at, breaks = 0.0, 0
+        race, fetched_at = Race(self._mirror), 0.0
         for attempt in itertools.count():
-            round_ = self._try(pending, take)
+            round_ = self._mirror.sound(partial(self._write, pending, take))
             pushed = self._push(round_)
             match pushed:
                 case Pushed.DONE:
@@ -85,26 +84,14 @@ class Writer:
                 case SlipwayError():
                     raise pushed
                 case Pushed.UNKNOWN:
-                    breaks += 1
+                    race.broke()
             _answer([(caller, answer) for caller, answer in round_.settled if caller.since < fetched_at])
             pending = self._in_time([caller for caller in pending if not caller.answer.done()])
             if not pending:
                 return
             if round_.commits and attempt:
                 time.sleep(random.uniform(0, min(_PAUSE, 0.02 * attempt)))  # noqa: S311 - no secret
-            fetched_at = self._fetch(breaks)
-
-    def _try(self, pending: list[Caller], take: Take[Change, ConfigCommit | None]) -> _Round:
-        """Write everyone's commit; on a fresh clone where the mirror turns out to be damaged."""
-        seen = self._mirror.generation
-        try:
-            return self._write(pending, take)
-        except (Damaged, GitFailure) as problem:
-            self._mirror.mend(problem, seen)
-        try:
-            return self._write(pending, take)
-        except (Damaged, GitFailure) as problem:
-            raise Transient(f"The mirror of {self._mirror.name} cannot be written: {problem}") from problem
+            fetched_at = race.look()
 
     def _write(self, pending: list[Caller], take: Take[Change, ConfigCommit | None]) -> _Round:
         """Put a commit for everyone in ``pending`` on the head; who comes while that goes on is added to it."""
@@ -186,20 +173,6 @@ class Writer:
         )
         _answer([(caller, Transient(reason)) for caller in late])
         return [caller for caller in pending if caller not in late]
-
-    def _fetch(self, breaks: int) -> float:
-        """Fetch, and return when that began. After a push without an answer this is what tells."""
-        began = time.monotonic()
-        name = self._mirror.name
-        if breaks >= _BREAKS:
-            raise UnknownOutcome(f"The connection to {name} broke {breaks} times during a push. The next look tells.")
-        try:
-            self._mirror.fetch()
-        except SlipwayError as error:
-            if breaks:
-                raise UnknownOutcome(f"A push to {name} got no answer, nor did the look for it: {error}") from error
-            raise
-        return began
 
 
 def require_id(change: Change) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+from bot.adapters.git_errors import GitFailure, is_unauthorised
 from bot.errors import Permanent
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # without git, say so in a sentence when it is needed
@@ -26,6 +27,9 @@ from git.exc import GitCommandNotFound
 
 Token = Callable[[str], str | None]
 """The credential for a repo (``owner/name``) now; None where none is needed. Asked at every call."""
+
+Renew = Callable[[str, str], bool]
+"""Told that a repo's token was refused: whether asking for it again will give another one."""
 
 NOBODY = "/dev/null"
 
@@ -63,22 +67,12 @@ _CONFIG = {
 }
 
 
-class GitFailure(Exception):
-    """A git command that did not exit with 0. Stays inside the git adapters: see ``git_errors``.
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where credentials come from. Without ``renew``, a token that is refused stays refused."""
 
-    Attributes:
-        stderr: what git said, with every form of the token taken out.
-        stdout: what it had answered by then, likewise.
-        timed_out: it was killed for taking too long.
-    """
-
-    def __init__(self, command: str, status: int, stderr: str, stdout: str = "", *, timed_out: bool = False) -> None:
-        super().__init__(f"git {command}: exit {status}: {stderr.strip()}")
-        self.command = command
-        self.status = status
-        self.stderr = stderr
-        self.stdout = stdout
-        self.timed_out = timed_out
+    token: Token
+    renew: Renew | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +97,16 @@ class GitCommand:
 
     Args:
         folder: the git directory; it need not exist yet.
-        token: see ``Token``.
+        login: see ``Login``.
         work_tree: where a checkout goes.
     """
 
     def __init__(
-        self, folder: Path, token: Token, *, work_tree: Path | None = None, patience: Patience | None = None
+        self, folder: Path, login: Login, *, work_tree: Path | None = None, patience: Patience | None = None
     ) -> None:
         self.folder = folder.absolute()
         self.patience = patience or Patience()
-        self._token = token
+        self._login = login
         self._own = {
             "GIT_DIR": str(self.folder),
             "GIT_INDEX_FILE": str(self.folder / "index"),
@@ -130,12 +124,25 @@ class GitCommand:
         return self._run(arguments, self._environment({}), stdin, self.patience.fetch, ())
 
     def remote(self, url: str, repo: str, *arguments: str, timeout: float) -> bytes:
-        """Run a command that talks to ``url``, with the repo's token.
+        """Run a command that talks to ``url``, with the repo's token; once more where that has just run out.
 
         Raises:
             GitFailure: it did not exit with 0, or took longer than ``timeout`` seconds.
         """
-        token = self._token(repo)
+        token = self._login.token(repo)
+        try:
+            return self._with_token(url, token, arguments, timeout)
+        except GitFailure as failure:
+            renew = self._login.renew
+            if not (token and renew and is_unauthorised(failure) and renew(repo, token)):
+                raise
+        return self._with_token(url, self._login.token(repo), arguments, timeout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a local command that is talked to through its pipes. Whoever starts it ends it."""
+        return self._start(arguments, self._environment({}), pipe=True)
+
+    def _with_token(self, url: str, token: str | None, arguments: tuple[str, ...], timeout: float) -> bytes:
         config = {"http.lowSpeedTime": str(self.patience.stalled)}
         secrets: tuple[str, ...] = ()
         if token:
@@ -143,10 +150,6 @@ class GitCommand:
             config[f"http.{url}.extraHeader"] = f"Authorization: Basic {encoded}"
             secrets = (token, encoded)
         return self._run(arguments, self._environment(config), None, timeout, secrets)
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a local command that is talked to through its pipes. Whoever starts it ends it."""
-        return self._start(arguments, self._environment({}), pipe=True)
 
     def _environment(self, config: Mapping[str, str]) -> dict[str, str]:
         settings = {**_CONFIG, **config}

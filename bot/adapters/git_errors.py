@@ -6,7 +6,6 @@ git's ``http.c``, ``remote-curl.c``, ``transport.c`` and ``send-pack.c``; the ``
 
 import re
 
-from bot.adapters.git_command import GitFailure
 from bot.errors import Permanent, SlipwayError, Transient
 
 _UNAUTHORISED = ("Authentication failed", "could not read Username", "could not read Password", "error: 401")
@@ -80,6 +79,24 @@ _PERMANENT = (
 )
 
 
+class GitFailure(Exception):
+    """A git command that did not exit with 0. Stays inside the git adapters: see ``git_errors``.
+
+    Attributes:
+        stderr: what git said, with every form of the token taken out.
+        stdout: what it had answered by then, likewise.
+        timed_out: it was killed for taking too long.
+    """
+
+    def __init__(self, command: str, status: int, stderr: str, stdout: str = "", *, timed_out: bool = False) -> None:
+        super().__init__(f"git {command}: exit {status}: {stderr.strip()}")
+        self.command = command
+        self.status = status
+        self.stderr = stderr
+        self.stdout = stdout
+        self.timed_out = timed_out
+
+
 def said(failure: GitFailure) -> str:
     """What git and the server said, without the prefixes, shortened."""
     lines = [line.strip() for line in _LINE.findall(failure.stderr)] or [failure.stderr.strip()]
@@ -87,15 +104,20 @@ def said(failure: GitFailure) -> str:
     return text[:_SAID_AT_MOST] or f"exit status {failure.status}"
 
 
+def is_unauthorised(failure: GitFailure) -> bool:
+    """Whether the server wants another credential. Nothing was done."""
+    return _has(failure, _UNAUTHORISED)
+
+
 def mirror_is_broken(failure: GitFailure) -> bool:
     """Whether the local repository is to blame (it is only a mirror: it can be cloned afresh)."""
-    return not disk_is_full(failure) and _has(failure, _BROKEN) and not _has(failure, (*_UNAUTHORISED, *_NOT_FOUND))
+    blameless = disk_is_full(failure) or _has(failure, (*_UNAUTHORISED, *_NOT_FOUND))
+    return not blameless and any(words in _own(failure) for words in _BROKEN)
 
 
 def disk_is_full(failure: GitFailure) -> bool:
-    """Whether the local disk takes no more. A server's own full disk is told by ``remote:``."""
-    mine = [line for line in failure.stderr.splitlines() if not line.startswith("remote:")]
-    return any(words in line for line in mine for words in _DISK)
+    """Whether the local disk takes no more."""
+    return any(words in _own(failure) for words in _DISK)
 
 
 def may_have_been_sent(failure: GitFailure) -> bool:
@@ -120,6 +142,11 @@ def explain(failure: GitFailure, doing: str, repo: str) -> SlipwayError:
         if _has(failure, signs):
             return Permanent(f"While {doing} {repo}, {meaning.format(repo=repo, words=words)}")
     return Transient(f"While {doing} {repo}, git stopped: {words}")
+
+
+def _own(failure: GitFailure) -> str:
+    """What the local git said: not what it passed on from the server's."""
+    return "\n".join(line for line in failure.stderr.splitlines() if not line.startswith("remote:"))
 
 
 def _has(failure: GitFailure, words: tuple[str, ...]) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from bot.adapters.git_command import GitCommand, GitFailure
+from bot.adapters.git_command import GitCommand
+from bot.adapters.git_errors import GitFailure
 from bot.adapters.git_objects import LINK, clean_path, end
 from bot.errors import Permanent
 from bot.releases import Person

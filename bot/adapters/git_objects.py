@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bot.adapters.git_command import GitCommand, GitFailure
+from bot.adapters.git_command import GitCommand
+from bot.adapters.git_errors import GitFailure
 from bot.facts import ConfigCommit
 from bot.trailers import parse_trailers
 
@@ -34,6 +35,10 @@ class Damaged(Exception):
 
 class UnknownCommit(Damaged):
     """The mirror has no such commit: it may be newer than the last fetch, or gone."""
+
+    def __init__(self, sha: str) -> None:
+        super().__init__(f"commit {sha} cannot be read")
+        self.sha = sha
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ class ObjectReader:
         """Whether the commit's own trees name that path as a file. Raises Damaged where a tree is missing."""
         top = self.get(f"{commit}^{{tree}}")
         if top is None:
-            raise UnknownCommit(f"commit {commit} cannot be read")
+            raise UnknownCommit(commit)
         tree = top
         *folders, name = path.split("/") if path else [""]
         for folder in folders:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from bot.adapters.git_command import GitCommand, GitFailure, Patience, Token, plain_url
-from bot.adapters.git_errors import explain
+from bot.adapters.git_command import GitCommand, Login, Patience, Renew, Token, plain_url
+from bot.adapters.git_errors import GitFailure, explain
 from bot.errors import Permanent
 from bot.releases import FULL_SHA
 
@@ -28,13 +28,16 @@ class GitSourceRepos:
         folder: where checkouts go; of one process only: checkouts that a killed one left there are removed.
         base_url: what clone URLs begin with, as in ``https://github.com``.
         token: gives the credential for a repo at each call.
+        renew: is told when that was refused.
         patience: how long git may take.
     """
 
-    def __init__(self, folder: Path, *, base_url: str, token: Token, patience: Patience | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, base_url: str, token: Token, renew: Renew | None = None, patience: Patience | None = None
+    ) -> None:
         self._folder = folder.absolute()
         self._base_url = plain_url(base_url).rstrip("/")
-        self._token = token
+        self._login = Login(token, renew)
         self._patience = patience or Patience()
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.glob(f"{_PREFIX}*"):
@@ -43,7 +46,7 @@ class GitSourceRepos:
     def branch_head(self, repo: str, branch: str) -> str | None:
         """See ``bot.ports``."""
         ref = f"refs/heads/{branch}"
-        git = GitCommand(self._folder, self._token, patience=self._patience)
+        git = GitCommand(self._folder, self._login, patience=self._patience)
         url = self._url(repo)
         try:
             answer = git.remote(url, repo, "ls-remote", url, ref, timeout=self._patience.look)
@@ -67,7 +70,7 @@ class GitSourceRepos:
         with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=self._folder, ignore_cleanup_errors=True) as folder:
             tree = Path(folder, "tree")
             tree.mkdir()
-            git = GitCommand(Path(folder, "git"), self._token, work_tree=tree, patience=self._patience)
+            git = GitCommand(Path(folder, "git"), self._login, work_tree=tree, patience=self._patience)
             try:
                 git.local("init", "--quiet")
                 self._get(git, repo, sha)
