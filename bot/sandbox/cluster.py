@@ -4,6 +4,7 @@ It listens on 127.0.0.1 over plain http and speaks the real protocol, so the rea
 held to recordings of a 1.36 control plane (``tests/contract``). Pods are records here: nothing runs.
 """
 
+import base64
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,14 +15,15 @@ from typing import Any, Self
 import yaml
 
 from bot.sandbox.cluster_controllers import Controllers
-from bot.sandbox.cluster_faults import Faults
 from bot.sandbox.cluster_http import Front, Logged
 from bot.sandbox.cluster_objects import Objects, Target, WriteOptions
 from bot.sandbox.cluster_pods import log_of
 from bot.sandbox.cluster_resources import Resource
 from bot.sandbox.cluster_router import Denial, Router
 from bot.sandbox.cluster_store import Obj, Store, key_of
+from bot.sandbox.cluster_tls import make_certificate
 from bot.sandbox.cluster_world import FailReason, Failure, Settings, World
+from bot.sandbox.faults import Faults
 
 _HISTORY = 20_000
 
@@ -37,9 +39,13 @@ class Cluster:
         user: str = "deploybot",
         rollout_seconds: float = 0.3,
         known_images: Callable[[str], bool] | None = None,
+        tls: bool = False,
         history_limit: int = _HISTORY,
     ) -> None:
-        """``rollout_seconds``: what a rolling update of a few pods takes. ``known_images``: what can be pulled."""
+        """``rollout_seconds``: what a rolling update of a few pods takes. ``known_images``: what can be pulled.
+
+        ``tls``: serve https with a certificate of its own; kubectl sends its token no other way.
+        """
         self.name = name
         self.user = user
         self.token = secrets.token_urlsafe(24)
@@ -50,7 +56,9 @@ class Cluster:
         self._world = World(self._objects, self._settings)
         self._controllers = Controllers(self._world)
         self._router = Router(self._objects, {self.token: user}, lambda pod, name: log_of(self._world, pod, name))
-        self._front = Front(self._router.answer, self.faults)
+        self._certificate = make_certificate() if tls else None
+        context = self._certificate.server_context() if self._certificate else None
+        self._front = Front(self._router.answer, self.faults, context)
         for namespace in ("default", "kube-system", "kube-public", *namespaces):
             self.create_namespace(namespace)
 
@@ -79,7 +87,15 @@ class Cluster:
     @property
     def url(self) -> str:
         """Where the API is."""
-        return f"http://127.0.0.1:{self._front.port}"
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._front.port}"
+
+    @property
+    def kubeconfig_entry(self) -> dict[str, str]:
+        """The ``cluster`` part of a kubeconfig."""
+        if self._certificate is None:
+            return {"server": self.url}
+        authority = base64.b64encode(self._certificate.certificate).decode()
+        return {"server": self.url, "certificate-authority-data": authority}
 
     @property
     def requests_log(self) -> list[Logged]:
@@ -163,7 +179,7 @@ def write_kubeconfig(path: Path, clusters: Mapping[str, Cluster]) -> None:
         "kind": "Config",
         "preferences": {},
         "current-context": next(iter(clusters), ""),
-        "clusters": [{"name": n, "cluster": {"server": c.url}} for n, c in clusters.items()],
+        "clusters": [{"name": n, "cluster": c.kubeconfig_entry} for n, c in clusters.items()],
         "users": [{"name": n, "user": {"token": c.token}} for n, c in clusters.items()],
         "contexts": [{"name": n, "context": {"cluster": n, "user": n}} for n in clusters],
     }

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 from bot.sandbox.cluster_admission import now
+from bot.sandbox.cluster_daemons import DaemonSets
 from bot.sandbox.cluster_deployments import Deployments, ReplicaSets
 from bot.sandbox.cluster_errors import ApiError
-from bot.sandbox.cluster_objects import Target, WriteOptions
+from bot.sandbox.cluster_jobs import Jobs
 from bot.sandbox.cluster_pods import Pods
 from bot.sandbox.cluster_resources import built_in
+from bot.sandbox.cluster_stateful import Claims, StatefulSets
 from bot.sandbox.cluster_store import Change, Obj
 from bot.sandbox.cluster_world import Work, World
 
@@ -24,6 +26,10 @@ class Controllers:
             "Pod": Pods(world).look,
             "ReplicaSet": ReplicaSets(world).look,
             "Deployment": Deployments(world).look,
+            "StatefulSet": StatefulSets(world).look,
+            "PersistentVolumeClaim": Claims(world).look,
+            "DaemonSet": DaemonSets(world).look,
+            "Job": Jobs(world).look,
             "Namespace": self._look_at_namespace,
             "CustomResourceDefinition": self._look_at_definition,
             "Orphans": self._collect,
@@ -93,7 +99,7 @@ class Controllers:
         bodies["configmaps"] = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ""}}
         for plural, body in bodies.items():
             if self._world.get(plural, namespace, body["metadata"]["name"]) is None:
-                self._world.objects.create(Target(built_in(plural), namespace), body, WriteOptions())
+                self._world.create_alone(plural, namespace, body)
 
     def _look_at_definition(self, _namespace: str, name: str) -> None:
         """Establish a custom resource: from then on it is served."""

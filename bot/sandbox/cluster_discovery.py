@@ -98,5 +98,31 @@ def _subresource(resource: Resource, name: str) -> dict[str, Any]:
     return entry | ({"group": "autoscaling", "version": "v1"} if name == "scale" else {})
 
 
+def openapi_index(resources: Sequence[Resource]) -> dict[str, Any]:
+    """``GET /openapi/v3``."""
+    versions = dict.fromkeys(r.api_version for r in resources)
+    paths = [f"apis/{version}" if "/" in version else f"api/{version}" for version in versions]
+    return {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}"} for path in paths}}
+
+
+def openapi(api_version: str, resources: Sequence[Resource]) -> dict[str, Any] | None:
+    """``GET /openapi/v3/apis/GROUP/VERSION``: no schemas, only that writes may ask for ``fieldValidation``.
+
+    That much is what kubectl looks for before it leaves validation to the server.
+    """
+    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    parameters = [{"name": name, "in": "query"} for name in ("dryRun", "fieldManager", "fieldValidation", "force")]
+    paths = {}
+    for resource in resources:
+        if resource.api_version == api_version:
+            kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+            operation = {"x-kubernetes-group-version-kind": kind, "parameters": parameters, "responses": {}}
+            where = "namespaces/{namespace}/" if resource.namespaced else ""
+            paths[f"{root}/{where}{resource.plural}/{{name}}"] = {"patch": operation}
+    if not paths:
+        return None
+    return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]}, "paths": paths}
+
+
 def _review(plural: str, kind: str) -> dict[str, Any]:
     return {"name": plural, "singularName": kind.lower(), "namespaced": False, "kind": kind, "verbs": ["create"]}

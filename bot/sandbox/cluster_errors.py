@@ -121,6 +121,13 @@ def forbidden(user: str, verb: str, resource: Resource, subresource: str, namesp
     return ApiError(403, message, "Forbidden", _details(resource, name))
 
 
+def unsupported_media(accepted: Sequence[str]) -> ApiError:
+    """415."""
+    types = ", ".join(accepted)
+    message = f"the body of the request was in an unknown format - accepted media types include: {types}"
+    return ApiError(415, message, "UnsupportedMediaType")
+
+
 def expired(version: int, oldest: int) -> ApiError:
     """410: a watch from before the history that is kept."""
     return ApiError(410, f"too old resource version: {version} ({oldest})", "Expired")

@@ -1,78 +1,45 @@
-"""Faults on demand: what a test tells the stand-in to do to the next requests that match."""
+"""How the Kubernetes stand-in can be told to fail, in words of its own over the stand-ins' shared ``Faults``."""
 
-import re
-import threading
+import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["status", "perform_then_status", "perform_then_drop", "drop", "delay"]
+from bot.sandbox.faults import Answer, Delay, Drop
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One way to fail. ``perform_then_*`` carry the request out first: the client cannot know that."""
-
-    kind: Kind
-    code: int = 0
-    body: Any = None
-    seconds: float = 0.0
+class LateAnswer(Answer):
+    """Carry the request out, then answer like this: a gateway that gave up waiting."""
 
 
-def status(code: int, body: Any = None) -> Fault:
+def status(code: int, body: Any = "") -> Answer:
     """Answer with this status and body (JSON, or text where it is a string) and do nothing."""
-    return Fault("status", code=code, body=body)
+    return Answer(code, _headers(body), _bytes(body))
 
 
-def perform_then_status(code: int, body: Any = None) -> Fault:
+def perform_then_status(code: int, body: Any = "") -> LateAnswer:
     """Carry the request out, then answer with this status."""
-    return Fault("perform_then_status", code=code, body=body)
+    return LateAnswer(code, _headers(body), _bytes(body))
 
 
-def perform_then_drop() -> Fault:
+def perform_then_drop() -> Drop:
     """Carry the request out, then close the connection without an answer."""
-    return Fault("perform_then_drop")
+    return Drop(done=True)
 
 
-def drop() -> Fault:
+def drop() -> Drop:
     """Close the connection without an answer and do nothing."""
-    return Fault("drop")
+    return Drop()
 
 
-def delay(seconds: float) -> Fault:
+def delay(seconds: float) -> Delay:
     """Wait, then answer as usual."""
-    return Fault("delay", seconds=seconds)
+    return Delay(seconds)
 
 
-@dataclass(slots=True)
-class _Planned:
-    method: str
-    path: re.Pattern[str]
-    fault: Fault
-    left: int
+def _headers(body: Any) -> dict[str, str]:
+    return {"Content-Type": "text/plain; charset=utf-8" if isinstance(body, str) else "application/json"}
 
 
-class Faults:
-    """The faults still to come, oldest first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._planned: list[_Planned] = []
-
-    def add(self, method: str, path_regex: str, action: Fault, times: int = 1) -> None:
-        """Do ``action`` to the next ``times`` requests of that method (``*``: any) whose path and query match."""
-        with self._lock:
-            self._planned.append(_Planned(method, re.compile(path_regex), action, times))
-
-    def clear(self) -> None:
-        """Forget what is still planned."""
-        with self._lock:
-            self._planned.clear()
-
-    def take(self, method: str, path: str) -> Fault | None:
-        """The fault for this request, counted off."""
-        with self._lock:
-            for planned in self._planned:
-                if planned.left > 0 and planned.method in ("*", method) and planned.path.search(path):
-                    planned.left -= 1
-                    return planned.fault
-        return None
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -3,17 +3,21 @@
 import contextlib
 import json
 import socket
+import ssl
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bot.sandbox.cluster_faults import Fault, Faults
+from bot.sandbox.cluster_faults import LateAnswer
 from bot.sandbox.cluster_queries import Watch
 from bot.sandbox.cluster_router import Answer, Request
+from bot.sandbox.faults import Answer as FaultyAnswer
+from bot.sandbox.faults import Delay, Drop, Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,12 @@ class Logged:
 class Front:
     """Listens on 127.0.0.1. Stopping closes every connection, starting again takes the same port."""
 
-    def __init__(self, answer: Callable[[Request], Answer], faults: Faults) -> None:
+    def __init__(
+        self, answer: Callable[[Request], Answer], faults: Faults, context: ssl.SSLContext | None = None
+    ) -> None:
         self.answer = answer
         self.faults = faults
+        self.context = context
         self.log: list[Logged] = []
         self.watches: set[Watch] = set()
         self._port = 0
@@ -86,6 +93,14 @@ class _Server(ThreadingHTTPServer):
         self._guard = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
 
+    def get_request(self) -> tuple[Any, Any]:
+        """With TLS the handshake waits for the connection's own thread: a slow client holds up nobody."""
+        connection, address = super().get_request()
+        context = self.front.context
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:
             self._connections.add(request)
@@ -98,9 +113,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of the server's; anything else is."""
-        import sys  # noqa: PLC0415 - only needed where something broke
-
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError | ValueError):
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError | ssl.SSLError):
             super().handle_error(request, client_address)
 
     def cut_connections(self) -> None:
@@ -122,27 +135,30 @@ class _Handler(BaseHTTPRequestHandler):
         front = self.server.front
         request = self._read()
         fault = front.faults.take(request.method, self.path)
-        if fault is not None and fault.kind == "delay":
+        if isinstance(fault, Delay):
             time.sleep(fault.seconds)
-        dropped = fault is not None and fault.kind in ("drop", "perform_then_drop")
-        answer = self._decide(request, fault)
-        self._log(request, 0 if dropped else answer.status)
-        if dropped:
+        carries_out = fault is None or isinstance(fault, Delay | LateAnswer) or fault == Drop(done=True)
+        answer = front.answer(request) if carries_out else None
+        if isinstance(fault, Drop):
+            self._log(request, 0)
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-        elif isinstance(answer.body, Watch):
-            self._stream(answer.body)
-        else:
-            self._send(answer)
+        elif isinstance(fault, FaultyAnswer):
+            self._log(request, fault.status)
+            self._send(fault.status, fault.body, fault.headers)
+        elif answer is not None:
+            self._log(request, answer.status)
+            self._answer(answer)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
-    def _decide(self, request: Request, fault: Fault | None) -> Answer:
-        if fault is None or fault.kind == "delay":
-            return self.server.front.answer(request)
-        if fault.kind.startswith("perform_then_"):
-            self.server.front.answer(request)
-        return Answer(fault.code, fault.body if fault.body is not None else "")
+    def _answer(self, answer: Answer) -> None:
+        if isinstance(answer.body, Watch):
+            self._stream(answer.body)
+        elif isinstance(answer.body, str):
+            self._send(answer.status, answer.body.encode(), {"Content-Type": "text/plain; charset=utf-8"})
+        else:
+            self._send(answer.status, json.dumps(answer.body).encode(), {"Content-Type": "application/json"})
 
     def _read(self) -> Request:
         url = urlsplit(self.path)
@@ -164,14 +180,11 @@ class _Handler(BaseHTTPRequestHandler):
         )  # fmt: skip
         self.server.front.log.append(entry)
 
-    def _send(self, answer: Answer) -> None:
-        text = isinstance(answer.body, str)
-        body = answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8" if text else "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in answer.headers.items():
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
             self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 

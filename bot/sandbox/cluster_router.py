@@ -9,7 +9,7 @@ import yaml
 
 from bot.sandbox import cluster_discovery as discovery
 from bot.sandbox.cluster_deletion import delete
-from bot.sandbox.cluster_errors import ApiError, bad_request, forbidden, unauthorized
+from bot.sandbox.cluster_errors import ApiError, bad_request, forbidden, unauthorized, unsupported_media
 from bot.sandbox.cluster_objects import Objects, Target, WriteOptions
 from bot.sandbox.cluster_patches import APPLY_PATCH, PATCH_TYPES
 from bot.sandbox.cluster_queries import Watch, list_page, selection
@@ -41,7 +41,6 @@ class Answer:
 
     status: int
     body: Obj | str | Watch
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,12 @@ class Router:
                 found = discovery.resource_list("v1", resources)
             case ["apis", name]:
                 found = discovery.group(name, resources)
+            case ["openapi", "v3"]:
+                found = discovery.openapi_index(resources)
+            case ["openapi", "v3", "api", version]:
+                found = discovery.openapi(version, resources)
+            case ["openapi", "v3", "apis", name, version]:
+                found = discovery.openapi(f"{name}/{version}", resources)
             case ["apis", name, version]:
                 found = discovery.resource_list(f"{name}/{version}", resources)
         if found is None or request.method != "GET":
@@ -198,9 +203,7 @@ class Router:
 
     def _patch(self, request: Request, target: Target) -> Answer:
         if request.content_type not in PATCH_TYPES:
-            accepted = ", ".join(PATCH_TYPES)
-            message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-            raise ApiError(415, message, "UnsupportedMediaType")
+            raise unsupported_media(PATCH_TYPES)
         options = _options(request)
         if request.content_type == APPLY_PATCH:
             options = WriteOptions(
@@ -254,6 +257,8 @@ def _json_body(request: Request) -> Any:
     """Bodies of these requests are JSON, or YAML where the content type says so."""
     if request.content_type == "application/yaml":
         return _yaml_body(request)
+    if request.content_type == "application/vnd.kubernetes.protobuf":
+        raise unsupported_media(("application/json", "application/yaml"))
     try:
         return json.loads(request.body)
     except ValueError as error:

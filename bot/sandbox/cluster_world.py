@@ -153,6 +153,10 @@ class World:
         owned["metadata"]["ownerReferences"] = [reference]
         return self.objects.create(Target(built_in(plural), namespace), owned, WriteOptions())
 
+    def create_alone(self, plural: str, namespace: str, body: Obj) -> Obj:
+        """Create an object that nobody owns."""
+        return self.objects.create(Target(built_in(plural), namespace), body, WriteOptions())
+
     def replace(self, plural: str, obj: Obj) -> Obj:
         """Write an object's spec and metadata."""
         meta = obj["metadata"]
