@@ -55,7 +55,7 @@ def require(engine: Engine) -> str:
 
 def report() -> Iterator[str]:
     """One line an engine: where it is, or that its tests will be skipped and what to do about it."""
-    for engine in (DOCKER, REGISTRY, POSTGRES, CHROMIUM, COMPILER):
+    for engine in (DOCKER, REGISTRY, POSTGRES, CHROMIUM, COMPILER, NPM):
         found = engine.find()
         yield f"{engine.name}: {found}" if found else f"{engine.name}: none, its tests are skipped; {engine.get}"
 
@@ -114,6 +114,7 @@ REGISTRY = Engine("registry (distribution)", _on_path("docker-registry"), "apt i
 POSTGRES = Engine("PostgreSQL", _find_postgres, "apt install postgresql")
 CHROMIUM = Engine("Chromium", _on_path("chromium", "chromium-browser", "google-chrome"), "apt install chromium")
 COMPILER = Engine("C compiler", _on_path("gcc", "cc"), "apt install gcc libc6-dev")
+NPM = Engine("npm (for GitHub's OpenAPI description)", _on_path("npm"), "apt install npm")
 
 
 # ---------------------------------------------------------------- running
