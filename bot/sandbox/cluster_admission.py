@@ -43,6 +43,15 @@ _EMPTY_SPECS: dict[str, Obj] = {
     "CronJob": {"schedule": "", "jobTemplate": {"metadata": {}, "spec": {"template": _LEAN_TEMPLATE}}},
     "Pod": {"containers": None},
 }
+_EMPTY_EVENT: Obj = {
+    "involvedObject": {},
+    "source": {},
+    "firstTimestamp": None,
+    "lastTimestamp": None,
+    "eventTime": None,
+    "reportingComponent": "",
+    "reportingInstance": "",
+}
 
 
 def now() -> str:
@@ -75,6 +84,8 @@ def empty_object(resource: Resource, namespace: str) -> Obj:
     empty: Obj = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {}}
     if namespace:
         empty["metadata"]["namespace"] = namespace
+    if resource.kind == "Event":
+        empty |= copy.deepcopy(_EMPTY_EVENT)
     if "spec" in resource.shape.fields:
         empty["spec"] = copy.deepcopy(_EMPTY_SPECS.get(resource.kind, {}))
     if "status" in resource.shape.fields:

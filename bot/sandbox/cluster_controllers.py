@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from bot.sandbox.cluster_admission import now
 from bot.sandbox.cluster_daemons import DaemonSets
+from bot.sandbox.cluster_deletion import FOREGROUND, finish_foreground
 from bot.sandbox.cluster_deployments import Deployments, ReplicaSets
 from bot.sandbox.cluster_errors import ApiError
 from bot.sandbox.cluster_jobs import Jobs
@@ -64,7 +65,7 @@ class Controllers:
         for work in _work_of(change.obj):
             if work[0] in self._looks:
                 self._world.queue.add(work, self._settling(change.obj) if work[0] == change.obj["kind"] else 0)
-        if change.type == "DELETED":
+        if change.type == "DELETED" or FOREGROUND in meta.get("finalizers", ()):
             self._world.queue.add(("Orphans", meta.get("namespace", ""), meta["uid"]))
 
     def _settling(self, obj: Obj) -> float:
@@ -74,12 +75,14 @@ class Controllers:
         return self._world.settings.settle_seconds if unseen else 0.0
 
     def _collect(self, _namespace: str, uid: str) -> None:
-        """Garbage collection: what a deleted object owned goes too."""
+        """Garbage collection: what a deleted object owned goes too; then the object, if it waited for that."""
         store = self._world.store
         for key, obj in store.everything():
             meta = obj["metadata"]
             if any(owner["uid"] == uid for owner in meta.get("ownerReferences", ())):
                 store.remove(key, meta.get("namespace", ""), meta["name"])
+            elif meta["uid"] == uid and FOREGROUND in meta.get("finalizers", ()):
+                finish_foreground(store, key, obj)
 
     def _look_at_namespace(self, _namespace: str, name: str) -> None:
         """A new namespace gets its service account; a deleted one is emptied, then removed."""

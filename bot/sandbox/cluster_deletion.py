@@ -5,9 +5,9 @@ from typing import Any
 
 from bot.sandbox.cluster_errors import ApiError
 from bot.sandbox.cluster_objects import Objects, Target
-from bot.sandbox.cluster_store import Obj, key_of
+from bot.sandbox.cluster_store import Key, Obj, Store, key_of
 
-_FOREGROUND = "foregroundDeletion"
+FOREGROUND = "foregroundDeletion"
 _RETURNS_OBJECT = frozenset(
     {"Service", "Pod", "PersistentVolume", "PersistentVolumeClaim", "ResourceQuota", "ServiceAccount", "Namespace"}
 )
@@ -45,7 +45,7 @@ def _delete(objects: Objects, target: Target, obj: Obj, options: Obj) -> Obj:
     if policy == "Orphan":
         _orphan_dependents(objects, meta["uid"])
     if policy == "Foreground":
-        finalizers.append(_FOREGROUND)
+        finalizers.append(FOREGROUND)
     grace = _grace_seconds(target, obj, options)
     if not finalizers and grace == 0 and target.resource.kind != "Namespace":
         removed = objects.store.remove(key_of(target.resource), target.namespace, target.name)
@@ -78,6 +78,15 @@ def _orphan_dependents(objects: Objects, uid: str) -> None:
             left = [owner for owner in owners if owner["uid"] != uid]
             meta = {k: v for k, v in obj["metadata"].items() if k != "ownerReferences"}
             objects.store.put(key, {**obj, "metadata": meta | ({"ownerReferences": left} if left else {})})
+
+
+def finish_foreground(store: Store, key: Key, obj: Obj) -> None:
+    """Take the foreground finalizer off; the object goes where it was the last one."""
+    meta = obj["metadata"]
+    left = [name for name in meta["finalizers"] if name != FOREGROUND]
+    store.put(key, {**obj, "metadata": {**meta, "finalizers": left}})
+    if not left:
+        store.remove(key, meta.get("namespace", ""), meta["name"])
 
 
 def _success(target: Target, obj: Obj) -> Obj:

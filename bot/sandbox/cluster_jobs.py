@@ -36,7 +36,10 @@ class Jobs:
         succeeded = sum(pod["status"]["phase"] == "Succeeded" for pod in pods)
         failed = sum(pod["status"]["phase"] == "Failed" for pod in pods)
         active = [pod for pod in pods if is_active(pod)]
-        ending = self._ending(job, begun, succeeded, failed)
+        restarts = sum(
+            status["restartCount"] for pod in active for status in pod["status"].get("containerStatuses", ())
+        )
+        ending = self._ending(job, begun, succeeded, failed + restarts)
         if ending == "" and not job["spec"]["suspend"]:
             wanted = min(job["spec"]["parallelism"], job["spec"].get("completions", 1) - succeeded)
             for _ in range(wanted - len(active)):

@@ -7,13 +7,20 @@ from typing import Any
 from bot.sandbox.cluster_admission import now
 from bot.sandbox.cluster_resources import built_in
 from bot.sandbox.cluster_store import Obj, key_of
-from bot.sandbox.cluster_world import Failure, World
+from bot.sandbox.cluster_world import KUBELET, SCHEDULER, Failure, World
 
 NODES = ("fake-1", "fake-2")
-_SCHEDULER = "default-scheduler"
-_KUBELET = "kubelet"
 _MISSING_CONFIG = 'configmap "global-config" not found'
 _PULL_PROBLEMS = ("ImagePullBackOff", "ErrImagePull")
+
+
+def node_body(name: str) -> Obj:
+    """A node as the API lists it."""
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
+    return {
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "status": {"conditions": [ready], "addresses": [{"type": "Hostname", "address": name}]},
+    }
 
 
 class Pods:
@@ -70,7 +77,7 @@ class Pods:
             condition = _condition("PodScheduled", value=False, reason="Unschedulable", message=message)
             if pod["status"].get("conditions") != [condition]:
                 self._world.write_status("pods", pod, {**pod["status"], "conditions": [condition]})
-                self._world.event(pod, "FailedScheduling", message, warning=True, component=_SCHEDULER)
+                self._world.event(pod, "FailedScheduling", message, warning=True, component=SCHEDULER)
             return
         node = pod["spec"].get("nodeName") or self._node_for(pod)
         status = {**pod["status"], "conditions": [_condition("PodScheduled", value=True)]}
@@ -78,7 +85,7 @@ class Pods:
         self._world.store.put(key_of(built_in("pods")), bound)
         meta = pod["metadata"]
         message = f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}"
-        self._world.event(pod, "Scheduled", message, component=_SCHEDULER)
+        self._world.event(pod, "Scheduled", message, component=SCHEDULER)
 
     def _node_for(self, pod: Obj) -> str:
         """A daemon's pods name their node by affinity; others take turns."""
@@ -156,11 +163,14 @@ class Pods:
             phase = "Running" if state["state"].get("running") or state["lastState"] else "Pending"
             states.append(state)
         status = {**pod["status"], "phase": phase, "containerStatuses": states, "conditions": _conditions(ready=False)}
-        if _stateless(status) == _stateless(pod["status"]):
+        if pod["spec"]["restartPolicy"] == "Always" and _stateless(status) == _stateless(pod["status"]):
             return
         self._write(pod, status)
         for reason, message, warning in _events(pod, container, failure):
             self._say(pod, reason, message, warning=warning)
+        if pod["spec"]["restartPolicy"] == "OnFailure":  # a job's pod: its restarts count towards the backoff limit
+            meta = pod["metadata"]
+            self._world.queue.add(("Pod", meta["namespace"], meta["name"]), self._world.settings.pod_seconds)
 
     def _crash_for_good(self, pod: Obj, failure: Failure) -> None:
         ended = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": now(), "finishedAt": now()}}
@@ -170,10 +180,10 @@ class Pods:
         self._write(pod, {**pod["status"], "phase": "Failed", "containerStatuses": states})
 
     def _write(self, pod: Obj, status: Obj) -> None:
-        self._world.objects.write_status(built_in("pods"), pod, status, manager=_KUBELET)
+        self._world.objects.write_status(built_in("pods"), pod, status, manager=KUBELET)
 
     def _say(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:
-        self._world.event(pod, reason, message, warning=warning, component=_KUBELET)
+        self._world.event(pod, reason, message, warning=warning, component=KUBELET)
 
 
 def log_of(world: World, pod: Obj, container: str) -> str:
@@ -238,14 +248,22 @@ def _failing(pod: Obj, container: Obj, failure: Failure) -> Obj:
     if failure.reason == "CrashLoopBackOff":
         ended = {"exitCode": 1, "reason": "Error", "startedAt": now(), "finishedAt": now()}
         waiting = {"reason": failure.reason, "message": failure.message or _back_off(pod, name)}
-        return _container_status(container, {"waiting": waiting}, lastState={"terminated": ended}, restartCount=3)
+        restarts = _restarts(pod, name) + 1
+        return _container_status(
+            container, {"waiting": waiting}, lastState={"terminated": ended}, restartCount=restarts
+        )
     defaults = {
-        "ImagePullBackOff": f'Back-off pulling image "{image}": {_pull_error(image)}',
+        "ImagePullBackOff": f'Back-off pulling image "{image}": not found',
         "ErrImagePull": _pull_error(image),
         "CreateContainerConfigError": _MISSING_CONFIG,
     }
     waiting = {"reason": failure.reason, "message": failure.message or defaults[failure.reason]}
     return _container_status(container, {"waiting": waiting})
+
+
+def _restarts(pod: Obj, container: str) -> int:
+    statuses = pod["status"].get("containerStatuses", ())
+    return next((int(status["restartCount"]) for status in statuses if status["name"] == container), 0)
 
 
 def _pull_error(image: str) -> str:

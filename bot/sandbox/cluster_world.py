@@ -15,6 +15,10 @@ from bot.sandbox.cluster_objects import Objects, Target, WriteOptions
 from bot.sandbox.cluster_resources import Resource, built_in
 from bot.sandbox.cluster_store import Obj, key_of
 
+SCHEDULER = "default-scheduler"
+KUBELET = "kubelet"
+_MANAGERS = {SCHEDULER: "kube-scheduler", KUBELET: KUBELET}
+
 Work = tuple[str, str, str]
 """Kind, namespace and name of what a controller has to look at."""
 
@@ -47,6 +51,7 @@ class Settings:
     failures: list[Failure] = field(default_factory=list)
     known_images: Callable[[str], bool] | None = None
     logs: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
+    _pulled: set[str] = field(default_factory=set)
 
     @property
     def pod_seconds(self) -> float:
@@ -63,8 +68,11 @@ class Settings:
         for failure in reversed(self.failures):
             if failure.image.search(image):
                 return failure
-        if self.known_images is not None and not self.known_images(image):
+        if self.known_images is None or image in self._pulled:
+            return None
+        if not self.known_images(image):
             return Failure(re.compile(re.escape(image)), "ImagePullBackOff")
+        self._pulled.add(image)
         return None
 
 
@@ -172,29 +180,48 @@ class World:
 
     def event(self, obj: Obj, reason: str, message: str, *, warning: bool = False, component: str) -> None:
         """Record an event about an object; one that repeats is counted up."""
-        meta = obj["metadata"]
-        events = built_in("events")
-        involved = {"kind": obj["kind"], "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]}
+        meta, events = obj["metadata"], built_in("events")
         for known in self.store.all(key_of(events), meta["namespace"]):
             about = known["involvedObject"]
             if (about["uid"], known["reason"], known["message"]) == (meta["uid"], reason, message):
-                self.store.put(key_of(events), {**known, "count": known["count"] + 1, "lastTimestamp": now()})
+                repeated = {"count": known["count"] + 1, "lastTimestamp": now()} if "count" in known else {}
+                self.store.put(key_of(events), {**known, **repeated})
                 return
+        about = {"kind": obj["kind"], "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]}
+        about |= {"apiVersion": obj["apiVersion"], "resourceVersion": meta["resourceVersion"]}
         body = {
             "metadata": {"name": f"{meta['name']}.{next(self._event_number):016x}"},
-            "involvedObject": involved | {"apiVersion": obj["apiVersion"], "resourceVersion": meta["resourceVersion"]},
+            "involvedObject": about,
             "reason": reason,
             "message": message,
             "type": "Warning" if warning else "Normal",
-            "source": {"component": component},
-            "firstTimestamp": now(),
-            "lastTimestamp": now(),
-            "eventTime": micro_now() if component == "default-scheduler" else None,
-            "count": 1,
-            "reportingComponent": component,
-            "reportingInstance": "",
+            **_reported_by(component),
         }
-        self.objects.create(Target(events, meta["namespace"]), body, WriteOptions(manager=component))
+        manager = _MANAGERS.get(component, "kube-controller-manager")
+        self.objects.create(Target(events, meta["namespace"]), body, WriteOptions(manager))
+
+
+def _reported_by(component: str) -> Obj:
+    """Who says it and when. The scheduler writes events of the newer kind: no count, and no time but its own."""
+    if component == SCHEDULER:
+        return {
+            "source": {},
+            "firstTimestamp": None,
+            "lastTimestamp": None,
+            "eventTime": micro_now(),
+            "action": "Binding",
+            "reportingComponent": component,
+            "reportingInstance": f"{component}-vm",
+        }
+    return {
+        "source": {"component": component},
+        "firstTimestamp": now(),
+        "lastTimestamp": now(),
+        "eventTime": None,
+        "count": 1,
+        "reportingComponent": component,
+        "reportingInstance": "",
+    }
 
 
 def is_ready(pod: Obj) -> bool:
