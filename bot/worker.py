@@ -8,6 +8,7 @@ from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.dbos_database import migrate
 from bot.adapters.dbos_engine import QueueSpec, Worker, WorkflowSpec
 from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.docker_engine import DockerEngine
 from bot.adapters.github import GitHubForge
 from bot.adapters.github_credentials import AppCredentials, Credentials, TokenCredentials
 from bot.adapters.kubernetes_clusters import KubernetesClusters
@@ -90,8 +91,6 @@ def _builder(settings: Settings) -> ImageBuilder:
         from bot.sandbox.image_builder import SandboxImageBuilder  # noqa: PLC0415 - the stand-in is for the demo only
 
         return SandboxImageBuilder(settings.state_folder / "images")
-    from bot.adapters.docker_engine import DockerEngine
-
     return DockerEngine()
 
 
