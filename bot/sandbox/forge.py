@@ -28,7 +28,8 @@ from bot.sandbox.forge_faults import Faults
 from bot.sandbox.forge_git import ZERO, GitRepo
 from bot.sandbox.forge_hookshot import Hookshot
 from bot.sandbox.forge_http import git, write_hooks
-from bot.sandbox.forge_merge import merge_pull
+from bot.sandbox.forge_merge import merge_pull, revert_pull
+from bot.sandbox.forge_pages import pages
 from bot.sandbox.forge_pulls import add_comment, edit_pull, find_pull, open_pull, review_pull
 from bot.sandbox.forge_pushes import after_push
 from bot.sandbox.forge_records import App, Delivery, Hook, Level, Protection, Repo, Team, User, now
@@ -296,6 +297,12 @@ class Forge:
             repo, person = self._scene(full_name, login)
             return merge_pull(find_pull(repo, number), person, method=method)
 
+    def revert_pull_request(self, full_name: str, number: int, login: str) -> int:
+        """Press Revert as somebody; the number of the new pull request."""
+        with self._store.lock:
+            repo, person = self._scene(full_name, login)
+            return revert_pull(find_pull(repo, number), person).number
+
     def close_pull_request(self, full_name: str, number: int, login: str) -> None:
         """Close without merging."""
         with self._store.lock:
@@ -344,9 +351,11 @@ def application(store: Store, rate_limit: int) -> LockedFlask:
     """The stand-in without its server."""
     app = LockedFlask("bot.sandbox.forge", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions |= {"forge": store, "forge-rate-limit": RateLimit(rate_limit)}
     install(app)
     for routes in (repos, pulls, issues, statuses, people, hooks):
         app.register_blueprint(routes, url_prefix=API)
     app.register_blueprint(git)
+    app.register_blueprint(pages)
     return app

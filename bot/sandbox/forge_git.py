@@ -213,6 +213,11 @@ class GitRepo:
         """What a commit changed against its first parent."""
         return _changes(self.path, commit.parents[0] if commit.parents else EMPTY_TREE, commit.sha)
 
+    def notes(self, sha: str) -> dict[str, str]:
+        """The notes on a commit: short ref name -> text."""
+        found = {ref: self.ask("notes", f"--ref={ref}", "show", sha) for ref in self.refs("refs/notes")}
+        return {ref.removeprefix("refs/notes/"): text for ref, text in found.items() if text}
+
     # ------------------------------------------------------------ writing
 
     def merge_tree(self, ours: str, theirs: str) -> str | None:
@@ -227,16 +232,17 @@ class GitRepo:
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.run("commit-tree", tree, *flags, feed=message, env=_identity(author, committer)).strip()
 
-    def replay(self, commit: Commit, onto: str, committer: Signature) -> str | None:
-        """Cherry-pick one commit onto another, or None on a conflict.
+    def transplant(self, base: str, changed: str, onto: str) -> str | None:
+        """The tree of ``onto`` with what changed from ``base`` to ``changed``, or None on a conflict.
 
-        git 2.39's ``merge-tree`` takes no merge base, so the target's tree is wrapped in a commit whose parent
-        is the picked commit's parent: then that parent is the merge base.
+        The three-way merge of cherry-pick, and (with the ends swapped) of revert. git 2.39's ``merge-tree``
+        takes no merge base, so both sides are wrapped in commits whose parent is the base.
         """
-        here = self.commit(onto)
-        wrapped = self.commit_tree(here.tree, commit.parents[:1], "wrapped", committer, committer)
-        tree = self.merge_tree(wrapped, commit.sha)
-        return tree and self.commit_tree(tree, [onto], commit.message, commit.author, committer)
+        author = self.commit(base).author
+        ours, theirs = (
+            self.commit_tree(self.commit(side).tree, [base], "side", author, author) for side in (onto, changed)
+        )
+        return self.merge_tree(ours, theirs)
 
     def write(
         self, branch: str, parent: str | None, files: Mapping[str, str | None], message: str, who: Signature

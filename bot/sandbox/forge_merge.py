@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bot.sandbox.forge_errors import DOCS, ApiError
 from bot.sandbox.forge_git import ZERO, Signature
-from bot.sandbox.forge_pulls import mark_merged, verdicts
+from bot.sandbox.forge_pulls import mark_merged, open_pull, verdicts
 from bot.sandbox.forge_pushes import after_push
 from bot.sandbox.forge_records import WEB_FLOW_EMAIL, Pull, User
 
@@ -163,8 +163,33 @@ def _rebase(pull: Pull, base: str, actor: User) -> str | None:
     for commit in pull.repo.git.commits(pull.repo.git.between(base, pull.head_sha)):
         if tip is None or len(commit.parents) != 1:
             return None
-        tip = pull.repo.git.replay(commit, tip, actor.signature())
+        tree = pull.repo.git.transplant(commit.parents[0], commit.sha, tip)
+        tip = tree and pull.repo.git.commit_tree(tree, [tip], commit.message, commit.author, actor.signature())
     return tip
+
+
+def revert_pull(pull: Pull, actor: User) -> Pull:
+    """Press Revert: a new branch that undoes the merged change, and a pull request from it.
+
+    Raises:
+        ApiError: 422 when it was not merged, or when later changes stand in the way.
+    """
+    repo, merged = pull.repo, pull.merge_commit_sha
+    base = repo.git.ref(f"refs/heads/{pull.base_ref}")
+    if pull.merged_at is None or merged is None or base is None:
+        raise ApiError(422, "Only a merged pull request can be reverted.")
+    tree = repo.git.transplant(merged, pull.base_sha, base)
+    if tree is None:
+        raise ApiError(422, "This pull request could not be reverted: later changes conflict.")
+    subject = repo.git.commit(merged).subject
+    text = f'Revert "{subject}"\n\nThis reverts commit {merged}.\n'
+    new = repo.git.commit_tree(tree, [base], text, actor.signature(), _github())
+    branch = f"revert-{pull.number}-{pull.head_ref}"
+    if not repo.git.update_ref(f"refs/heads/{branch}", new, ZERO):
+        raise ApiError(422, f"The branch {branch} exists already.")
+    after_push(repo, [(f"refs/heads/{branch}", ZERO, new)], actor)
+    title, body = f'Revert "{pull.title}"', f"Reverts {repo.full_name}#{pull.number}"
+    return open_pull(repo, actor, head=branch, base=pull.base_ref, title=title, body=body)
 
 
 def _github() -> Signature:
