@@ -17,7 +17,7 @@ import yaml
 from bot.sandbox.cluster_controllers import Controllers
 from bot.sandbox.cluster_http import Front, Logged
 from bot.sandbox.cluster_objects import Objects, Target, WriteOptions
-from bot.sandbox.cluster_pods import NODES, log_of, node_body
+from bot.sandbox.cluster_pods import NODES, log_of, register_node
 from bot.sandbox.cluster_resources import Resource
 from bot.sandbox.cluster_router import Denial, Router
 from bot.sandbox.cluster_store import Obj, Store, key_of
@@ -60,7 +60,7 @@ class Cluster:
         context = self._certificate.server_context() if self._certificate else None
         self._front = Front(self._router.answer, self.faults, context)
         for node in NODES:
-            self._store.put(("", "nodes"), {"apiVersion": "v1", "kind": "Node", **node_body(node)})
+            register_node(self._world, node)
         for namespace in ("default", "kube-system", "kube-public", *namespaces):
             self.create_namespace(namespace)
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from bot.sandbox.cluster_admission import now
 from bot.sandbox.cluster_daemons import DaemonSets
 from bot.sandbox.cluster_deletion import FOREGROUND, finish_foreground
-from bot.sandbox.cluster_deployments import Deployments, ReplicaSets
+from bot.sandbox.cluster_deployments import Deployments
 from bot.sandbox.cluster_errors import ApiError
 from bot.sandbox.cluster_jobs import Jobs
 from bot.sandbox.cluster_pods import Pods
+from bot.sandbox.cluster_replica_sets import ReplicaSets
 from bot.sandbox.cluster_resources import built_in
 from bot.sandbox.cluster_stateful import Claims, StatefulSets
 from bot.sandbox.cluster_store import Change, Obj

@@ -36,10 +36,7 @@ class Jobs:
         succeeded = sum(pod["status"]["phase"] == "Succeeded" for pod in pods)
         failed = sum(pod["status"]["phase"] == "Failed" for pod in pods)
         active = [pod for pod in pods if is_active(pod)]
-        restarts = sum(
-            status["restartCount"] for pod in active for status in pod["status"].get("containerStatuses", ())
-        )
-        ending = self._ending(job, begun, succeeded, failed + restarts)
+        ending = self._ending(job, begun, succeeded, failed + sum(map(_restarts, active)))
         if ending == "" and not job["spec"]["suspend"]:
             wanted = min(job["spec"]["parallelism"], job["spec"].get("completions", 1) - succeeded)
             for _ in range(wanted - len(active)):
@@ -106,6 +103,10 @@ class Jobs:
             self._world.queue.add(("Job", meta["namespace"], meta["name"]), due - time.monotonic())
             return
         delete(self._world.objects, Target(built_in("jobs"), meta["namespace"], meta["name"]), {})
+
+
+def _restarts(pod: Obj) -> int:
+    return sum(status["restartCount"] for status in pod["status"].get("containerStatuses", ()))
 
 
 def _finished(job: Obj) -> bool:

@@ -14,13 +14,12 @@ _MISSING_CONFIG = 'configmap "global-config" not found'
 _PULL_PROBLEMS = ("ImagePullBackOff", "ErrImagePull")
 
 
-def node_body(name: str) -> Obj:
-    """A node as the API lists it."""
+def register_node(world: World, name: str) -> None:
+    """Join a node to the cluster."""
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
-    return {
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "status": {"conditions": [ready], "addresses": [{"type": "Hostname", "address": name}]},
-    }
+    status = {"conditions": [ready], "addresses": [{"type": "Hostname", "address": name}]}
+    node = world.create_alone("nodes", "", {"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}})
+    world.write_status("nodes", node, status)
 
 
 class Pods:
@@ -108,7 +107,7 @@ class Pods:
         }
         self._write(pod, status)
         self._started += 1  # pods that start together become ready one after another, as on real nodes
-        late = self._started % 3 / 10
+        late = self._started % 3 / 5
         self._wait(pod, pod["metadata"]["uid"], self._world.settings.pod_seconds * (1 + late))
 
     def _settle(self, pod: Obj) -> None:
@@ -248,10 +247,8 @@ def _failing(pod: Obj, container: Obj, failure: Failure) -> Obj:
     if failure.reason == "CrashLoopBackOff":
         ended = {"exitCode": 1, "reason": "Error", "startedAt": now(), "finishedAt": now()}
         waiting = {"reason": failure.reason, "message": failure.message or _back_off(pod, name)}
-        restarts = _restarts(pod, name) + 1
-        return _container_status(
-            container, {"waiting": waiting}, lastState={"terminated": ended}, restartCount=restarts
-        )
+        more = {"lastState": {"terminated": ended}, "restartCount": _restarts(pod, name) + 1}
+        return _container_status(container, {"waiting": waiting}, **more)
     defaults = {
         "ImagePullBackOff": f'Back-off pulling image "{image}": not found',
         "ErrImagePull": _pull_error(image),
