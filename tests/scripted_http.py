@@ -4,6 +4,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -19,6 +20,7 @@ class Answer:
         delay: seconds of silence before it.
         drop: read the request, then close the connection without a word.
         cut: announce more bytes than are sent, then close.
+        chunked: send the body in chunks of a line each, as engines stream.
     """
 
     status: int = 200
@@ -27,6 +29,7 @@ class Answer:
     delay: float = 0.0
     drop: bool = False
     cut: bool = False
+    chunked: bool = False
 
     def encoded(self) -> bytes:
         if isinstance(self.body, bytes):
@@ -119,8 +122,9 @@ class ScriptedServer:
                 answer = scripted._answer(
                     Received(self.command, path, dict(parse_qsl(query)), dict(self.headers.items()), body)
                 )
-                if not answer.drop:
-                    self.send(answer)
+                with suppress(ConnectionError):  # who asked may be tired of waiting
+                    if not answer.drop:
+                        self.send(answer)
                 self.close_connection = self.close_connection or answer.drop or answer.cut
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = handle_any  # noqa: N815 - http.server's names
@@ -130,7 +134,14 @@ class ScriptedServer:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content) + (100 if answer.cut else 0)))
+                if answer.chunked:
+                    self.send_header("Transfer-Encoding", "chunked")
+                    content = b"".join(
+                        b"%x\r\n%b\r\n" % (len(line), line) for line in content.splitlines(keepends=True)
+                    )
+                    content += b"" if answer.cut else b"0\r\n\r\n"
+                else:
+                    self.send_header("Content-Length", str(len(content) + (100 if answer.cut else 0)))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(content)

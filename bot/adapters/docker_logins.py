@@ -93,7 +93,7 @@ class DockerLogins:
         try:
             done = subprocess.run(
                 [program, "get"],
-                input=_filed_as(host).encode(),
+                input=filed_as(host).encode(),
                 capture_output=True,
                 timeout=_HELPER_SECONDS,
                 check=False,
@@ -141,5 +141,6 @@ def _bare(key: str) -> str:
     return key.rpartition("://")[2].partition("/")[0]
 
 
-def _filed_as(host: str) -> str:
+def filed_as(host: str) -> str:
+    """The name that Docker files a registry's login under."""
     return DOCKER_HUB if host in _HUB_HOSTS else host
