@@ -106,6 +106,7 @@ def _set_up_sqlite(patience: float, *, full_sync: bool) -> Any:
         connection.isolation_level = "IMMEDIATE"
         connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA case_sensitive_like=ON")  # as on PostgreSQL; and a prefix then finds the index
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if full_sync else 'NORMAL'}")
 

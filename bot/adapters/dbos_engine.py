@@ -23,7 +23,7 @@ from bot.adapters.dbos_queue import register_queue
 from bot.adapters.dbos_reaper import Reaper, hand_back, running_jobs
 from bot.adapters.dbos_run import DurableRun, Settings, explained, system_database
 from bot.adapters.dbos_serializer import JsonSerializer, NotStorableError, storable
-from bot.adapters.worker_lock import acquire
+from bot.adapters.worker_lock import PATIENCE_SECONDS, acquire
 from bot.adapters.worker_watchdog import Watchdog, end_process
 from bot.errors import Permanent, SlipwayError
 from bot.ports import Run
@@ -36,7 +36,8 @@ VERSION = "slipway"
 CONNECTIONS = 10
 """To the database, from one worker; one more holds its lock."""
 
-PATIENCE_SECONDS = 30.0
+DATABASE_SECONDS = 30.0
+"""How long a worker waits for SQLite's write lock, or for a connection."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Worker:
         pause_seconds: the first pause between two attempts of a step.
         reaper_seconds: how often dead workers are looked for.
         grace_seconds: how long ``stop`` waits for steps that run.
+        lock_seconds: how long to wait for the id.
+
+    Raises:
+        Permanent: another process has the id; or the database is behind a transaction pooler.
+        Transient: the database cannot be reached.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class Worker:
         pause_seconds: float = 1.0,
         reaper_seconds: float = 10.0,
         grace_seconds: float = 15.0,
+        lock_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._workflows = dict(workflows)
         self._queues = tuple(queues)
@@ -92,8 +99,8 @@ class Worker:
         self._polling_seconds = polling_seconds
         self._grace_seconds = grace_seconds
         self._stopping = threading.Event()
-        self._lock = acquire(database_url, worker_id)
-        self._engine = open_engine(database_url, patience=PATIENCE_SECONDS, connections=CONNECTIONS, full_sync=False)
+        self._lock = acquire(database_url, worker_id, patience=lock_seconds)
+        self._engine = open_engine(database_url, patience=DATABASE_SECONDS, connections=CONNECTIONS, full_sync=False)
         self._dbos = DBOS(config=self._config())
         _quieten_dbos()
         self._settings = Settings(

@@ -80,8 +80,7 @@ class DbosQueue:
 
     def jobs(self, prefix: str, *, limit: int = 100) -> tuple[JobRecord, ...]:
         """The jobs whose id starts with prefix, newest first."""
-        records = self._records(workflow_id_prefix=prefix, limit=limit, sort_desc=True)
-        return tuple(record for record in records if record.id.startswith(prefix))  # SQLite's LIKE ignores case
+        return tuple(self._records(workflow_id_prefix=prefix, limit=limit, sort_desc=True))
 
     def check_writable(self) -> None:
         """Store something, as a delivery would be.

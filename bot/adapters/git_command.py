@@ -62,7 +62,7 @@ _CONFIG = {
     "credential.helper": "",
     "gc.auto": "0",
     "maintenance.auto": "false",
-    "safe.directory": "*",
+    "safe.directory": "*", "pack.compression": "0",
     "http.lowSpeedLimit": "1",
 }
 
