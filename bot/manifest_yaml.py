@@ -32,6 +32,8 @@ from bot.errors import Permanent
 MAX_DEPTH = 200
 _BOM = "\ufeff"
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_PROLOGUE_LINE = re.compile(r"%|(?:\.\.\.(?!\S))?\s*(?:#|\Z)")
+_BLOCK_HEADER = re.compile(r"[|>][0-9+-]*([ \t]*)")
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|\$\{")
 _BARE_TEMPLATE = re.compile(r"[ \t]*(?:- +)?(?:[^\s#'\"]+:[ \t]+)?(?:\{\{|\{%|<%)")
 
@@ -126,34 +128,36 @@ class Tree:
 
 def split_documents(text: str, path: str) -> Iterator[Document]:
     """Cut a file into its documents, without parsing them."""
-    index, line, start = 0, 1, int(text.startswith(_BOM))
-    for end in _document_ends(text, start):
-        body = text[start:end]
-        yield Document(path, index, start, line, body)
-        index += not _is_prologue(body)
+    skipped = len(_BOM) if text.startswith(_BOM) else 0
+    stream = text[skipped:]
+    index, line, start = 0, 1, 0
+    for end in _document_ends(stream):
+        body = stream[start:end]
+        if not _is_prologue(body):
+            yield Document(path, index, skipped + start, line, body)
+            index += 1
         line += body.count("\n")
         start = end
 
 
-def _document_ends(text: str, start: int) -> Iterator[int]:
-    """Offsets at which one document's text ends and the next one's begins; the last is the end of the file."""
-    has_begun = False
-    for marker in _MARKER.finditer(text, start):
+def _document_ends(stream: str) -> Iterator[int]:
+    """Offsets at which one document's text ends and the next one's begins; the last is the end of the stream."""
+    start, has_begun = 0, False
+    for marker in _MARKER.finditer(stream):
         if marker.group() == "...":
-            start, has_begun = text.find("\n", marker.start()) + 1 or len(text), False
+            start, has_begun = stream.find("\n", marker.start()) + 1 or len(stream), False
             yield start
-        elif has_begun or not _is_prologue(text[start : marker.start()]):
+        elif has_begun or not _is_prologue(stream[start : marker.start()]):
             start, has_begun = marker.start(), True
             yield start
         else:
             has_begun = True
-    if start < len(text):
-        yield len(text)
+    yield len(stream)
 
 
 def _is_prologue(text: str) -> bool:
-    """Only comments, blank lines and ``%`` directives: nothing that makes a document of its own."""
-    return all(not line.strip() or line.lstrip().startswith("#") or line[0] == "%" for line in text.split("\n"))
+    """Only comments, blank lines, ``%`` directives and ``...``: nothing that makes a document of its own."""
+    return all(_PROLOGUE_LINE.match(line) for line in text.split("\n"))
 
 
 def compose(document: Document) -> Tree:
@@ -193,6 +197,14 @@ class _TabTolerantScanner(Scanner):
             return super().scan_plain_spaces(indent, start_mark)
         self.reader.forward(length)
         return [blank]
+
+    def scan_block_scalar(self, style: str, rt: bool | None = False) -> Any:
+        blanks = _BLOCK_HEADER.match(self.reader.buffer, self.reader.pointer)
+        if blanks and "\t" in blanks[1]:
+            start, end = blanks.span(1)
+            buffer = self.reader.buffer
+            self.reader.buffer = f"{buffer[:start]}{' ' * (end - start)}{buffer[end:]}"
+        return super().scan_block_scalar(style, rt=rt)
 
 
 class _PlainYaml(YAML):

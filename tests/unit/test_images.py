@@ -145,7 +145,7 @@ def test_a_manifests_image_without_a_known_repository_is_refused(text: str, prob
         ManifestImage.parse(text)
 
 
-PATHS = st.from_regex(r"[a-z0-9]{1,8}([._-][a-z0-9]{1,8}){0,2}(/[a-z0-9]{1,8}){0,2}", fullmatch=True)
+PATHS = st.from_regex(r"[a-z0-9]{1,8}(/[a-z0-9]{1,8}([._-][a-z0-9]{1,8}){0,2}){0,2}", fullmatch=True)
 DOMAINS = st.sampled_from(["", "localhost/", "localhost:5000/", "registry.example.com/", "docker.io/", "[::1]:80/"])
 TAGS = st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 
