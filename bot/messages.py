@@ -287,7 +287,7 @@ def failure_comment(app: str, failure: Failure) -> str:
 def rollout_reason(detail: str, diagnosis: Diagnosis) -> str:
     """Why the pods did not come up, in a sentence or two."""
     causes = "; ".join(dict.fromkeys(one_line(reason) for reason in diagnosis.reasons))
-    return f"The pods did not become ready: {one_line(detail)}." + (f" Pods: {causes}." if causes else "")
+    return f"The pods did not become ready: {one_line(detail).rstrip('.')}." + (f" Pods: {causes}." if causes else "")
 
 
 def duration(seconds: float) -> str:

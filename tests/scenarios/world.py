@@ -84,6 +84,7 @@ class World:
     git_dir: Path
     variables: dict[str, str]
     port: int
+    registry_requests: Callable[[], list[str]] = list
     apps: list[dict[str, Any]] = field(default_factory=list)
 
     # ------------------------------------------------------------ setting the scene
