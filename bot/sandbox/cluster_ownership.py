@@ -121,11 +121,12 @@ def apply(
         ApiError: 409 with one cause a field, where another manager owns a field with another value.
     """
     last = owners.get(manager.identity)
-    mine = _tracked(field_set(config, shape), manager.subresource)
+    applied = field_set(config, shape)
+    mine = _tracked(applied, manager.subresource)
     merged: dict[str, Any] = merge(live, config, shape)
     if last is not None:
         others = frozenset().union(*(o.fields for key, o in owners.items() if key != manager.identity))
-        gone = with_named_parents(last.fields, shape) - with_named_parents(mine | others, shape)
+        gone = with_named_parents(last.fields, shape) - with_named_parents(applied | others, shape)
         merged = remove(merged, gone, shape) or {}
     after = _yield_fields(live, merged, shape, owners, manager=manager, force=force)
     return merged, {**after, manager.identity: Owned(manager, mine, now)}

@@ -55,8 +55,8 @@ class Settings:
 
     @property
     def pod_seconds(self) -> float:
-        """From a pod's start to its readiness; a rolling update takes about three of them."""
-        return self.rollout_seconds / 4
+        """From a pod's start to its readiness; a rolling update of three pods takes about five of them."""
+        return self.rollout_seconds / 5
 
     @property
     def settle_seconds(self) -> float:
