@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -26,8 +26,7 @@ from openapi_core.exceptions import OpenAPIError
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.wrappers import Response
 
-PACKAGE = "@octokit/openapi@23.0.2"
-CACHE = Path(__file__).parents[1] / "var" / "cache" / "octokit-openapi-23.0.2.tgz"
+CACHE = Path(__file__).parents[1] / "var" / "cache"
 HOST = "https://api.github.com"
 # GitHub may answer these to every request; the description lists them for some only.
 ANYWHERE = (400, 401, 403, 404, 422)
@@ -208,12 +207,7 @@ def _literalness(entry: tuple[re.Pattern[str], str]) -> tuple[int, int]:
 @cache
 def description() -> Description:
     """GitHub's description, loaded once; skips the test where it cannot be had, but fails in CI."""
-    if not CACHE.exists():
-        _fetch()
-    with tarfile.open(CACHE) as package:
-        member = package.extractfile("package/generated/api.github.com.json")
-        assert member is not None
-        return Description(_mended(json.load(member)))
+    return Description(_mended(from_npm("@octokit/openapi@23.0.2", "generated/api.github.com.json")))
 
 
 def _mended(spec: dict[str, Any]) -> dict[str, Any]:
@@ -229,22 +223,32 @@ def _mended(spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _fetch() -> None:
+def from_npm(package: str, member: str) -> Any:
+    """A JSON file of an npm package, which is kept in ``var/cache``; nothing of it is installed or run."""
+    archive = CACHE / (package.removeprefix("@").replace("/", "-").replace("@", "-") + ".tgz")
+    if not archive.exists():
+        _fetch(package, archive)
+    with tarfile.open(archive) as opened:
+        file = opened.extractfile(f"package/{member}")
+        assert file is not None
+        return json.load(file)
+
+
+def _fetch(package: str, archive: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        _unavailable("there is no npm to fetch it with")
-        return
-    CACHE.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE.parent) as folder:
-        command = [npm, "pack", "--silent", PACKAGE, "--pack-destination", folder]
+        _unavailable(package, "there is no npm to fetch it with")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        command = [npm, "pack", "--silent", package, "--pack-destination", folder]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
-            _unavailable(f"npm could not fetch it: {done.stderr.strip()[-300:]}")
-        next(Path(folder).glob("*.tgz")).replace(CACHE)
+            _unavailable(package, f"npm could not fetch it: {done.stderr.strip()[-300:]}")
+        next(Path(folder).glob("*.tgz")).replace(archive)
 
 
-def _unavailable(why: str) -> None:
-    message = f"GitHub's OpenAPI description ({PACKAGE} on npm) is not at hand: {why}."
+def _unavailable(package: str, why: str) -> NoReturn:
+    message = f"{package} from npm is not at hand: {why}."
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)

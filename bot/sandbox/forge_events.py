@@ -20,9 +20,13 @@ _COMMITS_IN_A_PUSH = 2048  # GitHub's limit
 
 def emit(repo: Repo, event: str, payload: Json, actor: User) -> None:
     """Queue an event for every hook of the repository that wants it."""
-    for hook in repo.hooks.values():
-        if hook.wants(event):
-            _queue(repo, hook, event, payload, actor)
+    for hook in _listeners(repo, event):
+        _queue(repo, hook, event, payload, actor)
+
+
+def _listeners(repo: Repo, event: str) -> list[Hook]:
+    """Who wants to hear of it; where nobody does, the costly payloads are not built."""
+    return [hook for hook in repo.hooks.values() if hook.wants(event)]
 
 
 def emit_ping(repo: Repo, hook: Hook, actor: User) -> None:
@@ -61,6 +65,8 @@ def _queue(repo: Repo, hook: Hook, event: str, payload: Json, actor: User) -> No
 
 def pull_request_event(pull: Pull, action: str, actor: User, **more: object) -> None:
     """``pull_request``: opened, synchronize (with before and after), closed, reopened, edited (with changes)."""
+    if not _listeners(pull.repo, "pull_request"):
+        return
     shown = pull_json(pull, mergeable=None, mergeable_state="unknown")
     payload = {"action": action, "number": pull.number, "pull_request": shown, **more}
     emit(pull.repo, "pull_request", payload, actor)
@@ -87,6 +93,8 @@ def comment_event(pull: Pull, comment: Comment, action: str, actor: User, **more
 
 def push_event(repo: Repo, ref: str, old: str, new: str, actor: User) -> None:
     """``push`` of a branch or a tag. Its repository is the odd one out: times are numbers there."""
+    if not _listeners(repo, "push"):
+        return
     commits = _pushed(repo, ref, old, new)
     shown = [_commit_json(repo, commit) for commit in repo.git.commits(commits[-_COMMITS_IN_A_PUSH:])]
     tip = None if new == ZERO else repo.git.resolve(new)

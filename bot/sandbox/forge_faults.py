@@ -87,13 +87,18 @@ def _perform(app: WSGIApplication, environ: WSGIEnvironment) -> None:
 
 @dataclass(slots=True)
 class WebhookFaults:
-    """Probabilities of losing and of doubling a delivery, and whether what waits is sent in any order.
+    """What happens to deliveries on their way. The same seed does the same.
 
-    A dropped delivery leaves no trace in the delivery log. The same seed drops and doubles the same ones.
+    Attributes:
+        drop: the probability of losing one, without a trace in the delivery log.
+        double: the probability of sending one twice.
+        hold: keep everything back until this is replaced.
+        shuffle: send what waits (after a hold, or behind a slow receiver) in any order.
     """
 
     drop: float = 0.0
     double: float = 0.0
+    hold: bool = False
     shuffle: bool = False
     seed: int = 0
     _random: random.Random = field(init=False)
@@ -122,9 +127,26 @@ class Faults:
     """The faults of one stand-in. ``webhooks`` may be replaced at any time."""
 
     def __init__(self) -> None:
-        self.webhooks = WebhookFaults()
+        self._webhooks = WebhookFaults()
+        self._changed = threading.Condition()
         self._pending: list[_Fault] = []
         self._lock = threading.Lock()
+
+    @property
+    def webhooks(self) -> WebhookFaults:
+        """What is done to webhooks now."""
+        return self._webhooks
+
+    @webhooks.setter
+    def webhooks(self, faults: WebhookFaults) -> None:
+        with self._changed:
+            self._webhooks = faults
+            self._changed.notify_all()
+
+    def wait_while_held(self, seconds: float) -> bool:
+        """Wait until deliveries may go out; False when they still may not."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._webhooks.hold, seconds)
 
     def add(self, method: str, path_regex: str, action: Action, times: int = 1) -> None:
         """Break the next ``times`` requests with that method ("*" for any) whose path has a match."""

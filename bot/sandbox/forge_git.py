@@ -4,8 +4,10 @@ Functions that are given commit ids are pure, since a commit never changes; the 
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -33,6 +35,7 @@ _CONFIG = """[core]
 \treceivepack = true
 """
 
+_SHA = re.compile("[0-9a-f]{40}")
 _FORMAT = "%H%n%T%n%P%n%an%n%ae%n%at%n%cn%n%ce%n%ct%n%B"
 
 
@@ -154,7 +157,8 @@ class GitRepo:
         """The commit that a branch, tag, ref or (short) commit id names, or None."""
         if not name or name.startswith("-"):
             return None
-        for candidate in (f"refs/heads/{name}", f"refs/tags/{name}", name):
+        known = (name,) if _SHA.fullmatch(name) else (f"refs/heads/{name}", f"refs/tags/{name}", name)
+        for candidate in known:
             found = self.ask("rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}")
             if found:
                 return found.strip()
@@ -162,7 +166,14 @@ class GitRepo:
 
     def ref(self, name: str) -> str | None:
         """What a full ref (``refs/heads/x``) points to, or None."""
-        found = self.ask("rev-parse", "--verify", "--quiet", name) if name.startswith("refs/") else None
+        if not name.startswith("refs/") or ".." in name:
+            return None
+        with suppress(OSError):
+            # Most refs lie about loose, and this is asked all the time: spare the process.
+            text = (self.path / name).read_text(encoding="ascii").strip()
+            if _SHA.fullmatch(text):
+                return text
+        found = self.ask("rev-parse", "--verify", "--quiet", name)
         return found.strip() if found else None
 
     def refs(self, prefix: str) -> dict[str, tuple[str, str]]:

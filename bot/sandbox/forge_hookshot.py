@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from bot.sandbox.forge_records import Delivery, Hook, now
 from bot.sandbox.forge_state import Store
 
 _TIMEOUT_SECONDS = 10
-_GATHER_SECONDS = 0.05  # how long deliveries are gathered for shuffling
+_GLANCE_SECONDS = 0.1  # how often a held thread looks whether it should stop
 
 
 class Hookshot:
@@ -52,15 +53,14 @@ class Hookshot:
                 outbox.task_done()
 
     def _gather(self) -> list[tuple[Hook, Delivery] | None]:
-        """One delivery; or, to have something to shuffle, all that come within a moment."""
+        """The next delivery; or, to have something to shuffle, all that wait."""
         waiting = [self._store.outbox.get()]
+        while not self._faults.wait_while_held(_GLANCE_SECONDS) and not self._stopping.is_set():
+            pass
         if self._faults.webhooks.shuffle:
-            time.sleep(_GATHER_SECONDS)
-            while True:
-                try:
+            with suppress(queue.Empty):
+                while True:
                     waiting.append(self._store.outbox.get_nowait())
-                except queue.Empty:
-                    break
         return waiting
 
     def _send(self, hook: Hook, delivery: Delivery) -> None:
