@@ -1,6 +1,7 @@
 """A server on 127.0.0.1 that answers from a list, and can go silent, drop the connection or break off midway."""
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -61,9 +62,12 @@ class ScriptedServer:
     """Answers in the order given, whatever is asked; remembers what was asked. Unscripted requests get a 599.
 
     ``most_at_once`` is the highest number of requests that waited for their answer at the same time.
+
+    Args:
+        tls: speak HTTPS with this certificate.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: deque[Answer] = deque()
         self.received: list[Received] = []
         self.most_at_once = 0
@@ -71,6 +75,9 @@ class ScriptedServer:
         self._counting = threading.Lock()
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def script(self, *answers: Answer) -> None:
@@ -82,7 +89,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"{self._scheme}://{self.host}"
 
     @property
     def lines(self) -> list[str]:
@@ -125,7 +132,8 @@ class ScriptedServer:
                 with suppress(ConnectionError):  # who asked may be tired of waiting
                     if not answer.drop:
                         self.send(answer)
-                self.close_connection = self.close_connection or answer.drop or answer.cut
+                kept = self.command == "CONNECT" or not self.close_connection
+                self.close_connection = answer.drop or answer.cut or not kept
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = handle_any  # noqa: N815 - http.server's names
 

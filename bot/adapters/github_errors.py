@@ -147,6 +147,8 @@ def _problem(item: object) -> str:
 def _silent(error: Exception, doing: str, *, write: bool) -> SlipwayError:
     """No whole answer came. Only a connection that was never made proves that nothing was done."""
     causes = tuple(_causes(error))
+    if any("WRONG_VERSION_NUMBER" in str(cause) for cause in causes):
+        return Permanent(f"Could not {doing}: what answers at GITHUB_API_URL does not speak HTTPS. Correct the URL.")
     if any("CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in causes):
         return Permanent(
             f"Could not {doing}: GitHub's certificate is not trusted here. Where a private authority signs it, name "

@@ -11,6 +11,7 @@ from bot.adapters.github import GitHubForge
 from bot.adapters.github_credentials import TokenCredentials
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import StatusState
+from bot.sandbox.cluster_tls import make_certificate
 from tests.scripted_http import Answer, ScriptedServer
 
 REPO = "web-team/shop"
@@ -199,6 +200,20 @@ def test_refused_connection_is_transient_even_for_writes(call: Callable[[GitHubF
         error = failure(call, forge)
     assert isinstance(error, Transient)
     assert "cannot be reached" in str(error)
+
+
+@pytest.mark.parametrize("call", [read, write])
+def test_certificate_nobody_vouches_for_is_permanent(call: Callable[[GitHubForge], object]) -> None:
+    with ScriptedServer(make_certificate().server_context()) as server:
+        error = failure(call, GitHubForge(server.url, TokenCredentials(TOKEN)))
+    assert isinstance(error, Permanent)
+    assert "REQUESTS_CA_BUNDLE" in str(error)
+
+
+def test_url_of_a_server_without_encryption_is_permanent(server: ScriptedServer) -> None:
+    error = failure(write, GitHubForge(server.url.replace("http", "https"), TokenCredentials(TOKEN)))
+    assert isinstance(error, Permanent)
+    assert "does not speak HTTPS" in str(error)
 
 
 @pytest.mark.parametrize("body", ["<html>Welcome to nginx!</html>", "[1]", '{"number": ', '{"number": "seven"}'])

@@ -334,3 +334,11 @@ def test_registry_elsewhere_is_only_asked_with_https(monkeypatch: pytest.MonkeyP
         with Registry(tmp_path) as here:
             assert HttpRegistry(NO_LOGINS).find(f"{here.host}/site", "v1") is None
         assert proxy.lines == ["CONNECT registry.example.com:443", "CONNECT registry-1.docker.io:443"]
+
+
+def test_registry_elsewhere_without_encryption_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer() as proxy:  # lets the connection through, and then speaks plain HTTP
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        proxy.script(Answer(200))
+        with pytest.raises(Permanent, match="does not speak HTTPS"):
+            HttpRegistry(NO_LOGINS).find("registry.example.com/site", "v1")
