@@ -5,6 +5,7 @@ message, so that nobody can write a trailer by naming a pull request cleverly, a
 enters a table.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,12 @@ LONGEST_LIST = 50
 """Commits listed in a pull request; GitHub shows the rest through the comparison link."""
 
 
+_REFERENCE = re.compile(r"(?<![\w/#&])#([0-9]+)\b")
+"""What GitHub makes a link of
+(https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls).
+"""
+
+
 def one_line(text: str) -> str:
     """A person's text as one printable line."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
@@ -28,6 +35,11 @@ def one_line(text: str) -> str:
 
 def _cell(text: str) -> str:
     return one_line(text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def qualified(text: str, repo: str) -> str:
+    """A person's text with ``#12`` spelled ``owner/repo#12``: here it would lead to another repo's number 12."""
+    return _REFERENCE.sub(rf"{repo}#\1", one_line(text))
 
 
 def short(sha: str) -> str:
@@ -45,7 +57,7 @@ def subject(app: str, sha: str, environment: str) -> str:
 
 def _description(release: Release) -> str:
     merge = release.merge
-    title = one_line(merge.title or merge.subject)
+    title = qualified(merge.title or merge.subject, merge.source)
     reference = f"{merge.source}#{merge.pull_request}" if merge.pull_request else ""
     return f"{title} ({reference})" if reference and reference not in title else title
 
@@ -175,11 +187,8 @@ def _commit_list(promotion: Promotion) -> str:
 def _commit_line(promotion: Promotion, commit: Commit) -> str:
     merge = promotion.release.merge
     author = f"@{commit.author.login}" if commit.author else _cell(commit.author_name)
-    reference = f" ({merge.source}#{merge.pull_request})" if commit.sha == merge.sha and merge.pull_request else ""
-    text = _cell(commit.subject)
-    if commit.sha == merge.sha and merge.title:
-        text = _cell(merge.title)
-    return f"[`{short(commit.sha)}`]({promotion.source_url}/commit/{commit.sha}) {text}{reference} by {author}"
+    text = _description(promotion.release) if commit.sha == merge.sha else qualified(commit.subject, merge.source)
+    return f"[`{short(commit.sha)}`]({promotion.source_url}/commit/{commit.sha}) {_cell(text)} by {author}"
 
 
 def who_may_approve(approvers: Sequence[str], needed: int) -> str:

@@ -23,12 +23,24 @@ _ROW_OF_OUTCOME = {
 
 
 def report_progress(
-    services: Services, app_name: str, merge: Merge, *, image: str | None = None, failure: Failure | None = None
+    services: Services,
+    app_name: str,
+    merge: Merge,
+    *,
+    image: str | None = None,
+    failure: Failure | None = None,
+    failed_in: str | None = None,
 ) -> None:
-    """Write the comment on the source pull request; a direct push has none, and its statuses tell enough."""
+    """Write the comment on the source pull request; a direct push has none, and its statuses tell enough.
+
+    ``failed_in`` is the environment that a failure kept the release from entering.
+    """
     if merge.pull_request is None:
         return
-    rows = _rows(services, app_name, merge, building=image is None and failure is None)
+    rows = [
+        replace(row, state=RowState.FAILED) if row.environment == failed_in and row.state is RowState.LATER else row
+        for row in _rows(services, app_name, merge, building=image is None and failure is None)
+    ]
     body = messages.progress_comment(app_name, merge.sha, rows, image=image, failure=failure)
     marker = messages.comment_marker(app_name)
     services.forge.comment(merge.source, merge.pull_request, marker=marker, body=body)
@@ -103,7 +115,7 @@ def report_failure(
     shown = _quotable(services, app_name, merge, failure)
     text = f"{failure.what} failed: {failure.reason}"
     set_environment_status(services, merge, environment, StatusState.FAILURE, text)
-    report_progress(services, app_name, merge, image=image, failure=shown)
+    report_progress(services, app_name, merge, image=image, failure=shown, failed_in=environment)
 
 
 def report_on_promotion(services: Services, app_name: str, number: int, failure: Failure) -> None:
