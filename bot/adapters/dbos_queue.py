@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
-from dbos._error import DBOSConflictingWorkflowError, DBOSWorkflowIDInUseError
+from dbos._error import DBOSWorkflowIDInUseError
 
 from bot.adapters.dbos_database import APPLICATION, SCHEMA, check_writable, database_errors, open_engine
 from bot.adapters.dbos_serializer import JsonSerializer
@@ -70,8 +70,6 @@ class DbosQueue:
                 self._client.enqueue_in_transaction(connection, options, dict(job.input))
         except DBOSWorkflowIDInUseError:
             return False
-        except DBOSConflictingWorkflowError:
-            raise Permanent(f"The id {job.id} is that of a job of another workflow than {job.workflow}.") from None
         return True
 
     def job(self, id: str) -> JobRecord | None:  # noqa: A002 - the port's word
