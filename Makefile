@@ -1,7 +1,8 @@
 # Each target is a thin call; the commands behind them work without make as well.
-PYTHON ?= python3
+# `python3 -m bot` and `python3 -m tests` make .venv by themselves; once it is there it has the tools too.
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-.PHONY: demo check test bench faults format clean
+.PHONY: demo check test format clean
 
 demo: ## The whole story on stand-ins, on this machine
 	$(PYTHON) -m bot demo
@@ -12,13 +13,7 @@ check: ## Everything that CI runs
 test: ## Only the tests, without lint, types and coverage
 	$(PYTHON) -m tests tests
 
-bench:
-	$(PYTHON) -m tests tests/bench
-
-faults:
-	$(PYTHON) -m tests tests/faults
-
-format:
+format: ## Format, and mend what ruff can mend by itself
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
