@@ -84,9 +84,9 @@ def promoted(services: Services, pull_request: PullRequest) -> tuple[ConfigCommi
     if tip is None or release is None:
         head = messages.short(pull_request.head_sha)
         raise Permanent(
-            f"The head of {services.config_name}#{pull_request.number}, {head}, is not a commit of Slipway's, so what it "
-            "would put live is not known. Close the pull request and delete its "
-            "branch: Slipway then opens a new one for the newest healthy release."
+            f"The head of {services.config_name}#{pull_request.number}, {head}, is not a commit of Slipway's: what it "
+            "would put live is not known. Close the pull request and delete its branch: Slipway then opens a new one "
+            "for the newest healthy release."
         )
     return tip, release
 

@@ -6,7 +6,7 @@ from bot.approval import Approved, Policy, Verdict, decide, latest_opinions
 from bot.audit import approvers_of
 from bot.catalog import Environment
 from bot.facts import ConfigCommit, PullRequest
-from bot.releases import Person, Release, parse_promotion_branch
+from bot.releases import Person, Release, parse_promotion_branch, promotion_branch
 from bot.services import Services
 from bot.steps.state import Place
 
@@ -76,7 +76,7 @@ def approval_of_commit(services: Services, place: Place, commit: ConfigCommit) -
     The trailers count only where GitHub knows the commit as the bot's own merge of a pull request: anybody who may
     push can write trailers. Otherwise the pull request's reviews and its merger are judged by the same rule.
     """
-    pull_request = _pull_request_of(services, commit)
+    pull_request = _pull_request_of(services, place, commit)
     if pull_request is None:
         return Approval()
     promotion = parse_promotion_branch(pull_request.head_branch) is not None
@@ -89,12 +89,16 @@ def approval_of_commit(services: Services, place: Place, commit: ConfigCommit) -
     return Approval(verdict.by if isinstance(verdict, Approved) else (), pull_request.number)
 
 
-def _pull_request_of(services: Services, commit: ConfigCommit) -> PullRequest | None:
+def _pull_request_of(services: Services, place: Place, commit: ConfigCommit) -> PullRequest | None:
+    """The merged pull request that brought the commit; a promotion is also found by its branch."""
+    repo, branch = services.config_name, promotion_branch(place.environment.name, place.app.name)
     found = [
         candidate
-        for candidate in services.forge.pull_requests_of(services.config_name, commit.sha)
+        for candidate in services.forge.pull_requests_of(repo, commit.sha)
         if candidate.merged and candidate.base_branch == services.config.branch
     ]
-    exact = next((candidate for candidate in found if candidate.merge_sha == commit.sha), None)
-    chosen = exact or next(iter(found), None)
-    return services.forge.pull_request(services.config_name, chosen.number) if chosen else None
+    newest = services.forge.find_pull_request(repo, branch, state="closed") if not found else None
+    if newest is not None and newest.merge_sha == commit.sha:
+        found.append(newest)
+    chosen = next((candidate for candidate in found if candidate.merge_sha == commit.sha), next(iter(found), None))
+    return services.forge.pull_request(repo, chosen.number) if chosen else None
