@@ -79,7 +79,9 @@ def build(
     if late.is_set():
         raise too_long(request.image, seconds)
     if process.returncode:
-        raise output.failure(request.image, output.last("ERROR:") or output.last("") or f"exit code {process.returncode}.")
+        raise output.failure(
+            request.image, output.last("ERROR:") or output.last("") or f"exit code {process.returncode}."
+        )
 
 
 def too_long(image: str, seconds: float) -> Permanent:
