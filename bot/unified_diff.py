@@ -37,7 +37,7 @@ def _groups(changed: list[int]) -> Iterator[tuple[int, int]]:
     """First and last line of each group of changes whose contexts touch."""
     first = last = changed[0]
     for number in changed[1:]:
-        if number - last > 2 * CONTEXT:
+        if number - last > 2 * CONTEXT + 1:
             yield first, last
             first = number
         last = number
