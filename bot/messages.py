@@ -1,8 +1,8 @@
 """Every sentence a person reads in Git and on GitHub: commits, pull requests, comments, statuses. Pure.
 
 Text that came from a person (titles, subjects, reasons) goes through ``one_line`` before it enters a commit
-message, so that nobody can write a trailer by naming a pull request cleverly, and through ``_cell`` before it
-enters a table.
+message, so that nobody can write a trailer by naming a pull request cleverly, and through ``_inline`` before it
+enters Markdown.
 """
 
 import re
@@ -33,8 +33,9 @@ def one_line(text: str) -> str:
     return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
 
 
-def _cell(text: str) -> str:
-    return one_line(text).replace("|", "\\|").replace("<", "&lt;")
+def _inline(text: str) -> str:
+    """A person's text inside a line of Markdown: no HTML of theirs."""
+    return one_line(text).replace("<", "&lt;")
 
 
 def qualified(text: str, repo: str) -> str:
@@ -148,7 +149,7 @@ def promotion_body(promotion: Promotion) -> str:
     where = f"[{promotion.environment}]({promotion.url})" if promotion.url else promotion.environment
     parts = [
         promotion_marker(release, promotion.environment),
-        f"Puts **{_cell(_description(release))}** live on {where}.",
+        f"Puts **{_inline(_description(release))}** live on {where}.",
         _facts(promotion),
         "### What changes",
         _commit_list(promotion),
@@ -171,7 +172,7 @@ def _facts(promotion: Promotion) -> str:
 
 def _commit_list(promotion: Promotion) -> str:
     if not promotion.commits:
-        return f"`{short(promotion.release.sha)}` {_cell(_description(promotion.release))}"
+        return f"`{short(promotion.release.sha)}` {_inline(_description(promotion.release))}"
     listed = promotion.commits[-LONGEST_LIST:]
     lines = [f"- {_commit_line(promotion, commit)}" for commit in reversed(listed)]
     if promotion.total > len(listed):
@@ -186,9 +187,9 @@ def _commit_list(promotion: Promotion) -> str:
 
 def _commit_line(promotion: Promotion, commit: Commit) -> str:
     merge = promotion.release.merge
-    author = f"@{commit.author.login}" if commit.author else _cell(commit.author_name)
+    author = f"@{commit.author.login}" if commit.author else _inline(commit.author_name)
     text = _description(promotion.release) if commit.sha == merge.sha else qualified(commit.subject, merge.source)
-    return f"[`{short(commit.sha)}`]({promotion.source_url}/commit/{commit.sha}) {_cell(text)} by {author}"
+    return f"[`{short(commit.sha)}`]({promotion.source_url}/commit/{commit.sha}) {_inline(text)} by {author}"
 
 
 def who_may_approve(approvers: Sequence[str], needed: int) -> str:

@@ -39,6 +39,9 @@ BUILD_SECONDS = 1800.0
 ENGINE_SECONDS = 60
 """Seconds the engine may stay silent, but for builds and pushes."""
 
+ENGINE_PROBE_SECONDS = 3
+"""Seconds an engine has to show that it is there."""
+
 PUSH_SECONDS = 600
 """Seconds of silence after which a push counts as broken; pushing one large layer prints progress all along."""
 
@@ -66,6 +69,14 @@ class DockerEngine:
     def __init__(self, logins: DockerLogins | None = None, *, build_seconds: float = BUILD_SECONDS) -> None:
         self._logins = logins or DockerLogins()
         self._build_seconds = build_seconds
+
+    def answers(self) -> bool:
+        """Whether there is an engine at all."""
+        try:
+            with closing(docker.from_env(timeout=ENGINE_PROBE_SECONDS)) as client:
+                return bool(client.ping())
+        except FOREIGN:
+            return False
 
     def build(self, request: BuildRequest, log: Callable[[str], None]) -> None:
         """Build with BuildKit where possible. See ``Output.failure`` for the error of a failing step.

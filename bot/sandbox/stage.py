@@ -19,6 +19,7 @@ from pathlib import Path
 import requests
 
 from bot import messages
+from bot.adapters.docker_engine import DockerEngine
 from bot.adapters.docker_logins import DockerLogins
 from bot.adapters.registry import HttpRegistry
 from bot.facts import BuildRequest
@@ -42,10 +43,6 @@ SITE = {
     "site/serve": "#!/bin/true\n",
     "site/index.html": "<h1>Our blog</h1>\n",
 }
-
-
-def engine_answers() -> bool:
-    return False
 
 
 class StageError(Exception):
@@ -150,8 +147,9 @@ def _build(scene: Stage, sha: str) -> str:
     image = f"{scene.image}:{sha[:SHORT_SHA]}"
     labels = {"org.opencontainers.image.revision": sha}
     builder = SandboxImageBuilder(scene.folder / "images")
-    builder.build(BuildRequest(context, "Dockerfile", ".", image, labels), print)
-    builder.push(image, print)
+    quiet: list[str] = []
+    builder.build(BuildRequest(context, "Dockerfile", ".", image, labels), quiet.append)
+    builder.push(image, quiet.append)
     remote = HttpRegistry(DockerLogins()).find(scene.image, sha[:SHORT_SHA])
     if remote is None:
         raise StageError("The stand-in registry lost the first image.")
@@ -181,9 +179,10 @@ def _bot(scene: Stage, token: str) -> Iterator[None]:
         "KUBECONFIG": str(scene.folder / "kubeconfig"),
         "RECONCILE_SECONDS": "30",
         "SLIPWAY_STATE": str(scene.folder / "state"),
-        "SLIPWAY_BUILDER": "docker" if engine_answers() else "sandbox",
+        "SLIPWAY_BUILDER": "docker" if DockerEngine().answers() else "sandbox",
         "SLIPWAY_URL": scene.dashboard,
         "PORT": str(scene.port),
+        "NO_PROXY": "127.0.0.1,localhost",
     }
     environment.pop("WORKER_ID", None)
     with scene.log.open("wb") as log:

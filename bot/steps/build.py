@@ -87,7 +87,8 @@ def build_image(services: Services, app_name: str, sha: str) -> BuildResult:
             services.builder.build(request, output.append)
         services.builder.push(target, output.append)
     except Permanent as error:
-        return BuildResult(None, built=False, reason=str(error), evidence=_redacted(services, output))
+        paragraph = str(error).partition("\n\n")[0]  # the builder's last lines follow; they are evidence
+        return BuildResult(None, built=False, reason=paragraph, evidence=_redacted(services, output))
     finally:
         _remove(services, target)
     pushed = services.registry.find(app.image, place.reference.tag or "")
