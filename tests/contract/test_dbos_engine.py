@@ -1,6 +1,7 @@
 """The durable queue and its workers, on SQLite and on PostgreSQL: real processes, killed for real."""
 
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -271,6 +272,18 @@ def test_a_live_workers_jobs_are_left_alone(processes: Processes) -> None:
     assert processes.ended("story/1").worker == "one"
 
 
+def test_a_claim_whose_answer_was_lost_goes_back_to_its_lane(processes: Processes) -> None:
+    processes.enqueue("story", "story/1")
+    processes.enqueue("value", "value/1", "elsewhere")
+    processes.worker("one", reaper_seconds=0.2)
+    processes.ended("value/1")
+    processes.wait_for_line("second")
+    processes.enqueue("story", "story/2")
+    claim(processes.url, "story/2", "one")
+    processes.go()
+    assert processes.ended("story/2").state is JobState.DONE
+
+
 def test_what_a_run_started_is_told_the_same_after_a_kill(processes: Processes) -> None:
     processes.enqueue("starter", "starter/1", child="value/child")
     killed = processes.worker("one")
@@ -335,6 +348,17 @@ def test_a_worker_that_loses_its_lock_ends(processes: Processes) -> None:
     take_lock_away(processes.url)
     assert worker.exit_code() == EXIT_CODE
     assert "worker lock lost" in worker.said()
+
+
+def claim(database_url: str, job_id: str, worker: str) -> None:
+    """What is left when a worker claims a job and never hears that it did."""
+    values = f"SET status = 'PENDING', executor_id = '{worker}', application_version = 'slipway'"
+    if database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as file, file:
+            file.execute(f"UPDATE workflow_status {values} WHERE workflow_uuid = ?", (job_id,))
+        return
+    with psycopg.connect(database_url) as connection:
+        connection.execute(f"UPDATE dbos.workflow_status {values} WHERE workflow_uuid = %s".encode(), (job_id,))
 
 
 def take_lock_away(database_url: str) -> None:

@@ -1,10 +1,12 @@
 """The web process over HTTP: gunicorn as the Procfile starts it, on SQLite and on PostgreSQL."""
 
 import json
+import shlex
 import socket
 import sqlite3
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ import requests
 from bot import events
 from bot.adapters.dbos_database import migrate
 from bot.adapters.dbos_queue import DbosQueue
-from tests.engines import running, wait_until
+from tests.engines import free_port, running, wait_until
 from tests.github_payloads import example, examples
 from tests.web_program import QUEUES
 from webhooks.signature import HEADER, sign
@@ -68,17 +70,29 @@ class Web:
         return self.queue.job(f"delivery/{delivery}") is not None
 
 
+TEST_COMMAND = [sys.executable, "-m", "gunicorn", "--config", "python:webhooks.gunicorn_conf"]
+TEST_COMMAND += ["tests.web_program:create_app()"]
+
+
+def procfile_command() -> list[str]:
+    """The line ``web`` of the Procfile, with the gunicorn of this environment."""
+    lines = (PROJECT / "Procfile").read_text().splitlines()
+    line = next(line.removeprefix("web: ") for line in lines if line.startswith("web: "))
+    program, *arguments = shlex.split(line)
+    assert program == "gunicorn"
+    return [str(Path(sys.executable).with_name(program)), *arguments]
+
+
 @contextmanager
-def serving(folder: Path, database_url: str) -> Iterator[Web]:
+def serving(folder: Path, database_url: str, command: Sequence[str] = TEST_COMMAND) -> Iterator[Web]:
     """gunicorn with the settings of the Procfile."""
     log, port = folder / "web.log", str(free_port())
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:webhooks.gunicorn_conf"]
     environment = {"DATABASE_URL": database_url, "GITHUB_WEBHOOK_SECRET": SECRET.decode(), "PORT": port}
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in (environment | {"PYTHONPATH": str(PROJECT)}).items():
             patch.setenv(name, value)
-        process = stack.enter_context(running([*command, "tests.web_program:create_app()"], log=log))
+        process = stack.enter_context(running(command, log=log))
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(url), process, log)
         queue = stack.enter_context(closing(DbosQueue(database_url, QUEUES)))
@@ -90,13 +104,6 @@ def answers(url: str) -> bool:
         return requests.get(f"{url}/healthz", timeout=5).ok
     except requests.ConnectionError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -306,6 +313,28 @@ def test_a_database_without_tables_is_unavailable_and_says_what_to_run(tmp_path:
         status, answer = told(web.send(push()))
         assert status == 503
         assert "python -m bot migrate" in answer["reason"]
+
+
+# ---------------------------------------------------------------- as it is run
+
+
+def test_the_procfiles_line_serves_with_nothing_but_the_designs_variables(tmp_path: Path) -> None:
+    database_url = f"sqlite:///{tmp_path}/slipway.db"
+    migrate(database_url)
+    with serving(tmp_path, database_url, procfile_command()) as web:
+        delivery = str(uuid4())
+        assert web.send(push(), delivery=delivery).status_code == 202
+        assert web.stored(delivery)
+        assert web.get("/readyz").status_code == 200
+
+
+def test_without_a_secret_it_ends_and_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_WEBHOOK_SECRET", raising=False)
+    monkeypatch.setenv("PORT", str(free_port()))
+    done = subprocess.run(procfile_command(), cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 4
+    assert "GITHUB_WEBHOOK_SECRET: is missing" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # ---------------------------------------------------------------- metrics
