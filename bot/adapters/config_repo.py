@@ -131,12 +131,21 @@ class GitConfigRepo:
         if self._on_line(commit):
             sha = self._mirror.history.last_change(commit, paths)
         else:
-            span = ("log", "-1", "--first-parent", "--diff-merges=first-parent", "--format=%H", commit, "--")
+            span = (
+                "log",
+                "-1",
+                "--no-patch",
+                "--first-parent",
+                "--diff-merges=first-parent",
+                "--format=%H",
+                commit,
+                "--",
+            )
             sha = self._mirror.git.local(*span, *(path or "." for path in paths)).decode().strip()
         return self._mirror.find_commit(sha) if sha else None
 
     def _find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
-        if trailer in INDEXED and self._on_line(commit):
+        if self._on_line(commit) and trailer in INDEXED:
             shas: Sequence[str] = self._mirror.history.carriers(commit, trailer, value)
         else:
             found = ("log", "--format=%H", "--fixed-strings", f"--grep={trailer}: {value}", commit)

@@ -5,12 +5,11 @@ It is a copy and may be lost at any time: whatever is damaged is thrown away and
 
 import contextlib
 import fcntl
-import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from bot.adapters.config_repo_push import Pushed, RefUpdate, push
 from bot.adapters.git_command import GitCommand, Login, Patience, plain_url
@@ -52,7 +51,7 @@ class Mirror:
         self._login = login
         self._folder = folder.absolute()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock_file = _lock(self._folder / "lock")
+        self._lock = _lock(self._folder / "lock")
         self.git = GitCommand(self._folder / "mirror.git", login, patience=patience)
         self.objects = ObjectReader(self.git)
         self.history = History(self.git)
@@ -68,7 +67,7 @@ class Mirror:
     def close(self) -> None:
         """End the helper process and let another process have the folder."""
         self.objects.close()
-        os.close(self._lock_file)
+        self._lock.close()
 
     @property
     def branch(self) -> str:
@@ -259,13 +258,13 @@ def _changed(refs: Mapping[str, str], by: Mapping[str, str | None]) -> dict[str,
     return {ref: sha for ref, sha in {**refs, **by}.items() if sha is not None}
 
 
-def _lock(file: Path) -> int:
-    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def _lock(file: Path) -> BinaryIO:
+    opened = file.open("ab")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(descriptor)
+        opened.close()
         raise Permanent(
             f"Another process uses the mirror in {file.parent}. Give every worker a WORKER_ID of its own."
         ) from None
-    return descriptor
+    return opened
