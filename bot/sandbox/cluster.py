@@ -104,6 +104,11 @@ class Cluster:
         """Every request so far, oldest first."""
         return self._front.log
 
+    @property
+    def running_watches(self) -> int:
+        """How many watches are open now."""
+        return len(self._front.watches)
+
     def create_namespace(self, name: str) -> None:
         """Have a namespace; a no-op where it exists."""
         resource = self._resource("Namespace")

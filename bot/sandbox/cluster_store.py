@@ -105,3 +105,4 @@ class Store:
             self.version += 1
             self.oldest = self.version
             self._history.clear()
+            self.changed.notify_all()
