@@ -11,6 +11,7 @@ from github.PullRequest import PullRequest
 from github.Repository import Repository
 
 from bot.sandbox.forge import Forge
+from bot.sandbox.forge_git import GitRepo
 from tests.openapi import Recorder, description
 
 REPO = "org/site"
@@ -50,6 +51,16 @@ class Stage:
             headers["Authorization"] = f"Bearer {self.tokens[login]}"
         url = self.forge.api_url + path
         return requests.request(method, url, json=json, headers=headers, timeout=10, allow_redirects=False)
+
+    def send(self, method: str, path: str, text: str) -> requests.Response:
+        """A request of the bot's with any text as its body."""
+        headers = {"Authorization": f"Bearer {self.tokens['slipway-bot']}"}
+        return requests.request(method, self.forge.api_url + path, data=text, headers=headers, timeout=10)
+
+    def git(self, *args: str) -> str:
+        """Git in the bare repository itself, behind the stand-in's back."""
+        identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+        return GitRepo(self.root / "forge" / f"{REPO}.git").run(*identity, *args)
 
     def pull_request(self, branch: str = "topic", *, author: str = "ann", title: str = "Paint it blue") -> int:
         """A pull request of one commit."""

@@ -211,7 +211,7 @@ def description() -> Description:
 
 
 def _mended(spec: dict[str, Any]) -> dict[str, Any]:
-    """The description with two of its schemas made to say what its own prose says."""
+    """The description with three of its schemas made to say what its own prose says."""
     paths = spec["paths"]
     # "You can also pass an `array` of labels directly", which PyGithub does.
     labels = paths["/repos/{owner}/{repo}/issues/{issue_number}/labels"]["post"]["requestBody"]
@@ -220,6 +220,9 @@ def _mended(spec: dict[str, Any]) -> dict[str, Any]:
     # A folder's listing is an array, which cannot have the property that tells the alternatives apart.
     contents = paths["/repos/{owner}/{repo}/contents/{path}"]["get"]["responses"]["200"]["content"]
     del contents["application/json"]["schema"]["discriminator"]
+    # In the list of installations an account must be a user *and* an enterprise; elsewhere it is either.
+    installations = paths["/app/installations"]["get"]["responses"]["200"]["content"]
+    installations["application/json"]["schema"]["items"] = {"$ref": "#/components/schemas/installation"}
     return spec
 
 

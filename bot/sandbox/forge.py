@@ -59,6 +59,10 @@ class _Handler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing."""
 
+    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:  # noqa: ARG002 - werkzeug's signature
+        """A fault broke the connection, or the client did: wait for no further request on it."""
+        self.close_connection = True
+
 
 class Forge:
     """The stand-in. Start and stop it as often as you like: it keeps its port and its memory."""

@@ -44,11 +44,12 @@ def bearer() -> str | None:
 
 
 def token() -> Token | None:
-    """The token of the request; None for anonymous ones, 401 for a bad one."""
+    """The token of the request; None for anonymous ones and for an app's JWT, 401 for a bad one."""
     if "token" not in g:
         text = bearer()
         g.token = store().token(text) if text else None
-        if g.token is None and "Authorization" in request.headers:
+        is_jwt = text is not None and text.count(".") == 2  # noqa: PLR2004 - header, claims, signature
+        if g.token is None and "Authorization" in request.headers and not is_jwt:
             raise ApiError(401, "Bad credentials")
     found = g.token
     assert found is None or isinstance(found, Token)  # noqa: S101 - set just above

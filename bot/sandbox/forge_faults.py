@@ -66,6 +66,8 @@ def reset() -> Action:
 
     def act(app: WSGIApplication, environ: WSGIEnvironment) -> WSGIApplication:  # noqa: ARG001 - an Action
         connection = _socket(environ)
+        # A client that is still sending would only see a broken pipe.
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         # A close with a zero linger time sends RST instead of FIN; the server's own objects would only close
         # the file descriptor later, after a FIN, so it is taken from them.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
