@@ -139,9 +139,10 @@ def refuse_other_uses(tree: Tree, users: list[ImageSite], sites: tuple[ImageSite
             )
             raise tree.document.error(scalar.start, reason, remedy)
     wanted = {edge for user in users for edge in user.trail}
+    overridden = {edge for site in sites for edge in site.merges}
     inside = {id(scalar), *(parent for parent, _ in wanted)}
     for edge, node, offset in _uses(tree.root, scalar, {}):
-        if edge not in wanted and id(node) in inside:
+        if edge not in wanted and edge not in overridden and id(node) in inside:
             name = f"&{node.anchor}" if node.anchor else "an anchor"
             reason = f"the image {scalar.value!r} stands in {name}, which is used here for something else too"
             raise tree.document.error(offset, reason, remedy)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bot.manifest_workloads import MERGE_KEY
+from bot.manifest_workloads import is_merge_key
 from bot.manifest_yaml import ManifestError, Mapping, Node, Scalar, Sequence, Tree, compose, split_documents
 
 MAX_VALUES = 1_000_000
@@ -106,7 +106,7 @@ class _Reader:
         own: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         for name, value in node.entries:
-            if isinstance(name, Scalar) and name.is_plain and name.value == MERGE_KEY:
+            if is_merge_key(name):
                 merged |= self._merged(value)
                 if own.keys() & merged.keys():
                     shadowed = ", ".join(sorted(own.keys() & merged.keys()))

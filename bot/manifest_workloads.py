@@ -26,7 +26,8 @@ Edge = tuple[int, int]
 class ImageSite:
     """One container's image: whose it is, the scalar, and every place passed on the way from the root to it.
 
-    Two sites share a scalar where an alias or a merge key leads both to it.
+    Two sites share a scalar where an alias or a merge key leads both to it. ``merges`` are the places where the
+    container merges mappings: one that gives it no image is none of the image's uses.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class ImageSite:
     init: bool
     scalar: Scalar
     trail: tuple[Edge, ...]
+    merges: tuple[Edge, ...]
     ambiguity: ManifestError | None
 
 
@@ -81,6 +83,7 @@ def _workload_sites(tree: Tree, manifest: Mapping, kind: str, trail: tuple[Edge,
                     init=list_name == "initContainers",
                     scalar=image.node,
                     trail=(*trail, *pod.trail, *containers.trail, edge, *image.trail),
+                    merges=tuple(_merge_edges(container)),
                     ambiguity=pod.ambiguity or containers.ambiguity or image.ambiguity,
                 )
 
@@ -104,7 +107,7 @@ def _lookup(tree: Tree, node: Node | None, key: str) -> _Found:
             continue
         if name.value == key:
             candidate, merges = _Found(value), False
-        elif name.value == MERGE_KEY and name.is_plain:
+        elif is_merge_key(name):
             candidate, merges = _merged(tree, value, key), True
         else:
             continue
@@ -125,6 +128,18 @@ def _merged(tree: Tree, source: Node, key: str) -> _Found:
         if found.node is not None:
             return _Found(found.node, (edge, *found.trail), found.ambiguity)
     return _Found(None)
+
+
+def is_merge_key(node: Node) -> bool:
+    """Whether a key is ``<<``, and not in quotes."""
+    return isinstance(node, Scalar) and node.is_plain and node.value == MERGE_KEY
+
+
+def _merge_edges(node: Node) -> Iterator[Edge]:
+    for position, (name, value) in enumerate(node.entries if isinstance(node, Mapping) else ()):
+        if is_merge_key(name):
+            yield id(node), position
+            yield from (edge for _, edge in _items(value))
 
 
 def _items(node: Node | None) -> Iterator[tuple[Node, Edge]]:
