@@ -1,82 +1,68 @@
-"""Kubernetes API servers by kubeconfig context: server-side apply and rollouts."""
+"""Kubernetes API servers by kubeconfig context: server-side apply, rollouts, and why pods do not come up."""
 
-import time
+import threading
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import urllib3
-from kubernetes import client, config, dynamic
-from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
+from bot.adapters.kubernetes_apply import Applier
+from bot.adapters.kubernetes_client import Kubeconfig
+from bot.adapters.kubernetes_connection import Connection
+from bot.adapters.kubernetes_discovery import Discovery
+from bot.adapters.kubernetes_waiting import Rollouts
+from bot.adapters.kubernetes_watch import Watches
+from bot.facts import Applied, Diagnosis, Rollout, Target
 
-from bot.errors import Permanent, Transient
-from bot.facts import Applied, Diagnosis, Rollout, RolloutState, Target
 
-MANAGER = "slipway"
+class _Cluster:
+    """What is kept of one cluster between calls."""
+
+    def __init__(self, kubeconfig: Kubeconfig, context: str) -> None:
+        self.connection = Connection(kubeconfig, context)
+        self.discovery = Discovery(self.connection)
+        self.watches = Watches(self.connection)
 
 
 class KubernetesClusters:
-    """``ports.Clusters``."""
+    """``ports.Clusters``. Safe to share between threads.
+
+    Args:
+        kubeconfig: one path or several with ``:`` between them, as in KUBECONFIG. None: kubectl's default file, and
+            where there is none, the credentials of the pod that this runs in, for whichever context.
+    """
 
     def __init__(self, kubeconfig: str | None) -> None:
-        self._kubeconfig = kubeconfig
-        self._clients: dict[str, dynamic.DynamicClient] = {}
+        self._kubeconfig = Kubeconfig(kubeconfig)
+        self._lock = threading.Lock()
+        self._clusters: dict[str, _Cluster] = {}
 
     def apply(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Applied, ...]:
         """See ``bot.ports``."""
-        return tuple(self._apply(target, dict(item)) for item in objects)
-
-    def _client(self, context: str) -> dynamic.DynamicClient:
-        if context not in self._clients:
-            api = config.new_client_from_config(self._kubeconfig, context)
-            self._clients[context] = dynamic.DynamicClient(api)
-        return self._clients[context]
-
-    def _apply(self, target: Target, item: dict[str, Any]) -> Applied:
-        try:
-            api = self._client(target.context)
-            resource = api.resources.get(api_version=item["apiVersion"], kind=item["kind"])
-            namespace = item["metadata"].get("namespace") or (target.namespace if resource.namespaced else None)
-            answer = resource.server_side_apply(
-                body=item, name=item["metadata"]["name"], namespace=namespace, field_manager=MANAGER, force_conflicts=True
-            ).to_dict()
-        except ResourceNotFoundError as error:
-            raise Permanent(str(error)) from None
-        except DynamicApiError as error:
-            raise Permanent(f"{error.status} {error.body}") from None
-        except urllib3.exceptions.HTTPError as error:
-            raise Transient(f"The cluster {target.context} cannot be reached ({type(error).__name__}).") from None
-        return Applied(
-            item["apiVersion"], item["kind"], namespace, item["metadata"]["name"], answer["metadata"].get("generation"),
-            True, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        )
+        cluster = self._cluster(target.context)
+        results = Applier(cluster.connection, cluster.discovery).apply(target, objects)
+        for result in results:
+            cluster.watches.saw(result.resource, result.live)
+        return tuple(result.applied for result in results)
 
     def rollout(self, target: Target, applied: Sequence[Applied], *, wait: float) -> Rollout:
         """See ``bot.ports``."""
-        deadline = time.monotonic() + wait
-        while True:
-            states = [self._state(target, item) for item in applied if item.kind == "Deployment"]
-            if all(state.state is RolloutState.COMPLETE for state in states):
-                return Rollout(RolloutState.COMPLETE, "all pods are ready")
-            if failed := [state for state in states if state.state is RolloutState.FAILED]:
-                return failed[0]
-            if time.monotonic() > deadline:
-                return next(state for state in states if state.state is RolloutState.PROGRESSING)
-            time.sleep(0.1)
-
-    def _state(self, target: Target, item: Applied) -> Rollout:
-        resource = self._client(target.context).resources.get(api_version=item.api_version, kind=item.kind)
-        live = resource.get(name=item.name, namespace=item.namespace).to_dict()
-        status, spec = live.get("status") or {}, live["spec"]
-        for condition in status.get("conditions") or []:
-            if condition.get("reason") == "ProgressDeadlineExceeded":
-                return Rollout(RolloutState.FAILED, condition["message"])
-        counts = [status.get(name) or 0 for name in ("replicas", "updatedReplicas", "availableReplicas")]
-        done = (status.get("observedGeneration") or 0) >= live["metadata"]["generation"] and counts == [
-            spec.get("replicas", 1)
-        ] * 3
-        return Rollout(RolloutState.COMPLETE if done else RolloutState.PROGRESSING, f"{item.name}: {counts}")
+        cluster = self._cluster(target.context)
+        return Rollouts(cluster.connection, cluster.discovery, cluster.watches).wait(applied, wait)
 
     def diagnose(self, target: Target, applied: Sequence[Applied]) -> Diagnosis:
         """See ``bot.ports``."""
         return Diagnosis()
+
+    def close(self) -> None:
+        """Stop watching and close connections."""
+        with self._lock:
+            clusters = list(self._clusters.values())
+            self._clusters.clear()
+        for cluster in clusters:
+            cluster.watches.close()
+            cluster.connection.close()
+
+    def _cluster(self, context: str) -> _Cluster:
+        with self._lock:
+            if context not in self._clusters:
+                self._clusters[context] = _Cluster(self._kubeconfig, context)
+            return self._clusters[context]
