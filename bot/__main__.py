@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bot.bootstrap import ensure_environment
+from bot.bootstrap import DEMO_GIT, ensure_environment, require_git
 
 
 def _announce(line: str) -> None:
@@ -11,6 +11,8 @@ def _announce(line: str) -> None:
 
 
 if __name__ == "__main__":
+    if "demo" in sys.argv[1:2]:
+        require_git(DEMO_GIT)
     ensure_environment(Path(__file__).resolve().parent.parent / "requirements.txt", announce=_announce)
     from bot.cli import main
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from bot.errors import Permanent
 
@@ -49,16 +49,25 @@ class _Variables(BaseModel):
         Raises:
             SettingsError: naming every variable that is missing or wrong.
         """
+        variables = {name: value for name, value in environment.items() if value.strip()}
+        lines = [f"  {line}" for line in cls.missing_together(variables)]
         try:
-            return cls.model_validate({name: value for name, value in environment.items() if value.strip()})
+            read = cls.model_validate(variables)
         except ValidationError as error:
-            lines = (f"  {_name(problem)}: {_reason(problem)}" for problem in error.errors())
-            raise SettingsError("The environment is not complete:\n" + "\n".join(lines)) from None
+            lines += [f"  {_name(problem)}: {_reason(problem)}" for problem in error.errors()]
+        if lines:
+            raise SettingsError("The environment is not complete:\n" + "\n".join(lines))
+        return read
+
+    @classmethod
+    def missing_together(cls, _variables: Mapping[str, str]) -> list[str]:
+        """What is asked for of several variables together, a line each."""
+        return []
 
 
 def _name(problem: Mapping[str, object]) -> str:
     location = problem["loc"]
-    return str(location[0]) if isinstance(location, tuple) and location else "identity"
+    return str(location[0]) if isinstance(location, tuple) else ""
 
 
 def _reason(problem: Mapping[str, object]) -> str:
@@ -94,15 +103,16 @@ class Settings(_Variables):
     state_folder: Path = Field(Path("var"), alias="SLIPWAY_STATE")
     builder: str = Field("docker", alias="SLIPWAY_BUILDER", pattern="^(docker|sandbox)$")
 
-    @model_validator(mode="after")
-    def _one_identity(self) -> "Settings":
-        app_key = self.github_app_private_key is not None or self.github_app_private_key_file is not None
-        if self.github_token is None and not (self.github_app_id is not None and app_key):
-            raise ValueError(
-                "set GITHUB_TOKEN (a machine user's token), or GITHUB_APP_ID together with "
-                "GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE"
-            )
-        return self
+    @classmethod
+    def missing_together(cls, variables: Mapping[str, str]) -> list[str]:
+        """One identity: a token, or a GitHub App."""
+        key = variables.keys() & {"GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_FILE"}
+        if "GITHUB_TOKEN" in variables or ("GITHUB_APP_ID" in variables and key):
+            return []
+        return [
+            "identity: set GITHUB_TOKEN (a machine user's token), or GITHUB_APP_ID together with "
+            "GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE"
+        ]
 
     def app_private_key(self) -> str | None:
         """The GitHub App's private key (PEM), read from its file where a file is named.

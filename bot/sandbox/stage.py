@@ -218,7 +218,7 @@ def _await_ready(scene: Stage, process: "subprocess.Popen[bytes]") -> None:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """The whole process group: the bot's web and worker are in it."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: gunicorn waits for nobody's kept-alive connection
         try:
             process.wait(25)
         except subprocess.TimeoutExpired:

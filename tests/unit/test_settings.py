@@ -27,7 +27,14 @@ def test_every_problem_is_named_at_once() -> None:
             }
         )
     text = str(error.value)
-    for name in ("CONFIG_REPO", "GITHUB_URL", "DATABASE_URL", "RECONCILE_SECONDS", "ROLLOUT_TIMEOUT_SECONDS"):
+    for name in (
+        "identity",
+        "CONFIG_REPO",
+        "GITHUB_URL",
+        "DATABASE_URL",
+        "RECONCILE_SECONDS",
+        "ROLLOUT_TIMEOUT_SECONDS",
+    ):
         assert f"\n  {name}: " in text
 
 
