@@ -109,10 +109,11 @@ class Settings(_Variables):
         key = variables.keys() & {"GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_FILE"}
         if "GITHUB_TOKEN" in variables or ("GITHUB_APP_ID" in variables and key):
             return []
-        return [
+        line = (
             "identity: set GITHUB_TOKEN (a machine user's token), or GITHUB_APP_ID together with "
             "GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE"
-        ]
+        )
+        return [line]
 
     def app_private_key(self) -> str | None:
         """The GitHub App's private key (PEM), read from its file where a file is named.
