@@ -199,7 +199,7 @@ def test_two_items_with_one_key_are_refused_by_that_key(cluster_api: ClusterApi)
     assert refused.body["message"].endswith('.spec.template.spec.containers: duplicate entries for key [name="web"]')
 
 
-def test_a_finished_jobs_template_cannot_be_changed(cluster_api: ClusterApi) -> None:
+def test_the_template_of_a_job_cannot_be_changed(cluster_api: ClusterApi) -> None:
     def job(image: str) -> dict[str, Any]:
         pods = {"restartPolicy": "Never", "containers": [{"name": "migrate", "image": image}]}
         spec = {"suspend": True, "template": {"spec": pods}}
