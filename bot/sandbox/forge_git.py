@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from bot.sandbox.forge_diff import FileChange, parse_diff
+
 ZERO = "0" * 40
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git knows this tree without it being stored
 
@@ -76,19 +78,6 @@ class Commit:
     def body(self) -> str:
         """What follows the first line, without the blank line between."""
         return self.message.partition("\n")[2].strip("\n")
-
-
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """One file of a diff. ``patch`` is None for binary files and pure renames."""
-
-    path: str
-    previous: str | None
-    status: str
-    blob: str
-    additions: int
-    deletions: int
-    patch: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,40 +323,5 @@ def _merge_base(path: Path, one: str, other: str) -> str | None:
 @lru_cache(maxsize=256)
 def _changes(path: Path, old: str, new: str) -> tuple[FileChange, ...]:
     repo = GitRepo(path)
-    facts = repo.run("diff-tree", "-r", "-M", "-z", "--no-abbrev", "--raw", "--numstat", old, new).split("\0")
-    patches = iter(("\n" + repo.run("diff-tree", "-r", "-M", "-p", old, new)).split("\ndiff --git ")[1:])
-    raw = iter(facts)
-    found: list[tuple[str, str, str, str | None]] = []
-    counts: dict[str, tuple[int, int]] = {}
-    for fact in raw:
-        if fact.startswith(":"):
-            found.append(_raw_entry(fact, raw))
-        elif fact:
-            added, removed, name = fact.split("\t")
-            if not name:
-                _, name = next(raw), next(raw)
-            counts[name] = (_count(added), _count(removed))
-    return tuple(
-        FileChange(name, previous, status, blob, *counts.get(name, (0, 0)), _hunks(next(patches, "")))
-        for status, blob, name, previous in found
-    )
-
-
-def _raw_entry(fact: str, rest: Iterable[str]) -> tuple[str, str, str, str | None]:
-    """(status, blob, path, previous path) of ``:modes old new STATUS`` and the paths that follow it."""
-    _, _, old, new, letter = fact.split(" ")
-    names = iter(rest)
-    first = next(names)
-    renamed = letter[0] in "RC"
-    path, previous = (next(names), first) if renamed else (first, None)
-    words = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied"}
-    return words.get(letter[0], "changed"), old if letter == "D" else new, path, previous
-
-
-def _count(text: str) -> int:
-    return 0 if text == "-" else int(text)
-
-
-def _hunks(patch: str) -> str | None:
-    start = patch.find("\n@@")
-    return patch[start + 1 :].rstrip("\n") if start >= 0 else None
+    facts = repo.run("diff-tree", "-r", "-M", "-z", "--no-abbrev", "--raw", "--numstat", old, new)
+    return parse_diff(facts, repo.run("diff-tree", "-r", "-M", "-p", old, new))

@@ -5,7 +5,8 @@ Keys and forms follow GitHub's OpenAPI description; the contract tests hold ever
 
 from urllib.parse import quote
 
-from bot.sandbox.forge_git import Commit, FileChange, Signature
+from bot.sandbox.forge_diff import FileChange
+from bot.sandbox.forge_git import Commit, Signature
 from bot.sandbox.forge_json_people import node_id, optional_user_json, permissions_json, user_json
 from bot.sandbox.forge_records import Json, Level, Repo, User, stamp
 

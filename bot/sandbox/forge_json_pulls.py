@@ -1,6 +1,6 @@
 """The shapes GitHub shows, part two: pull requests and what hangs on them, statuses, deployments, hooks."""
 
-from bot.sandbox.forge_git import FileChange
+from bot.sandbox.forge_diff import FileChange
 from bot.sandbox.forge_json import association, repo_api, repo_json, repo_web
 from bot.sandbox.forge_json_people import node_id, optional_user_json, user_json
 from bot.sandbox.forge_records import (
