@@ -2,7 +2,7 @@
 
 ruamel.yaml reads; nothing here writes. Its parser gives events with character offsets, and a composer of our own
 makes typed nodes of them, because that works alike over ruamel's pure parser and over libyaml where
-``ruamel.yaml.clib`` is installed (35 times as fast), cannot exhaust the stack, and keeps aliases as what they are:
+``ruamel.yaml.clib`` is installed (seven times as fast), cannot exhaust the stack, and keeps aliases as what they are:
 the same node object in two places.
 
 A file is first cut into its documents, so that only those that matter are parsed. A line that begins with ``---``
