@@ -13,7 +13,7 @@ from typing import Any
 from bot.adapters import kubernetes_replace as replace
 from bot.adapters.kubernetes_connection import APPLY_PATCH, JSON_PATCH, Answer, Connection, Refusal
 from bot.adapters.kubernetes_discovery import Discovery, Resource
-from bot.adapters.kubernetes_errors import explained, immutable
+from bot.adapters.kubernetes_errors import explained, immutable, in_full
 from bot.adapters.kubernetes_items import DEFINITION, Item, Located, locate
 from bot.adapters.kubernetes_order import rank
 from bot.adapters.kubernetes_ownership import MANAGER, take_over, with_settled_replicas
@@ -78,7 +78,7 @@ class Applier:
         try:
             return locate(self._discovery, target, objects)
         except Refusal as refusal:
-            raise _whole(self._connection.context, explained(refusal)) from None
+            raise in_full(refusal) from None
 
     def _brought(self, target: Target, manifests: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
         """The objects whose kinds were not served until a moment ago."""
@@ -211,12 +211,6 @@ def _content(live: Live) -> dict[str, Any]:
     servers_own = ("managedFields", "resourceVersion", "generation")
     metadata = {name: value for name, value in live["metadata"].items() if name not in servers_own}
     return {name: value for name, value in live.items() if name not in ("status", "metadata")} | {"metadata": metadata}
-
-
-def _whole(context: str, error: SlipwayError) -> SlipwayError:
-    if isinstance(error, Permanent):
-        return Permanent(f"Nothing was applied to the cluster {quoted(context)}: {error}.")
-    return error
 
 
 def _all(problems: Sequence[str], context: str, done: Sequence[Result]) -> str:

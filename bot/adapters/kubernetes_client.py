@@ -64,7 +64,7 @@ class Client:
         timeout: tuple[float, float],
     ) -> urllib3.BaseHTTPResponse:
         """One request; the body of the answer is not read yet. ``timeout``: seconds to connect, and between bytes."""
-        headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
+        headers = {"Accept": "application/json, */*", **({"Content-Type": content_type} if body is not None else {})}
         request = self._api.param_serialize(
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
         )

@@ -7,6 +7,7 @@ from typing import Any
 from bot.adapters.kubernetes_apply import Applier
 from bot.adapters.kubernetes_client import Kubeconfig
 from bot.adapters.kubernetes_connection import Connection
+from bot.adapters.kubernetes_diagnosis import Diagnoses
 from bot.adapters.kubernetes_discovery import Discovery
 from bot.adapters.kubernetes_waiting import Rollouts
 from bot.adapters.kubernetes_watch import Watches
@@ -50,7 +51,8 @@ class KubernetesClusters:
 
     def diagnose(self, target: Target, applied: Sequence[Applied]) -> Diagnosis:
         """See ``bot.ports``."""
-        return Diagnosis()
+        cluster = self._cluster(target.context)
+        return Diagnoses(cluster.connection, cluster.discovery).of(applied)
 
     def close(self) -> None:
         """Stop watching and close connections."""

@@ -242,10 +242,10 @@ def _why(error: Exception) -> str:
     match inner:
         case urllib3.exceptions.NameResolutionError():
             return "its name is not known"
-        case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
-            return "no answer in time"
         case urllib3.exceptions.NewConnectionError():
             return "it does not accept connections"
+        case urllib3.exceptions.TimeoutError():
+            return "no answer in time"
         case urllib3.exceptions.SSLError():
             return f"its certificate or TLS is not accepted: {inner}"
         case urllib3.exceptions.ProtocolError():

@@ -114,18 +114,14 @@ class Discovery:
         served = self._known.get(api_version, {})
         home = HOMES.get(kind)
         if home is not None and home != api_version:
-            return (
-                f"the cluster {quoted(self._connection.context)} does not serve {quoted(api_version)} {kind} (any "
-                f"more): write `apiVersion: {home}`{_ALSO.get(kind, '')}"
-            )
+            also = _ALSO.get(kind, "")
+            return f"{quoted(api_version)} {kind} is not served (any more): write `apiVersion: {home}`{also}"
         if served:
-            return (
-                f"the cluster {quoted(self._connection.context)} serves no kind {quoted(kind)} in "
-                f"{quoted(api_version)}{did_you_mean(kind, served)}"
-            )
+            meant = did_you_mean(kind, served) or ": correct `kind`"
+            return f"the API {quoted(api_version)} has no kind {quoted(kind)}{meant}"
         return (
-            f"the cluster {quoted(self._connection.context)} does not serve the API {quoted(api_version)}: correct "
-            f"`apiVersion`, or install the definition of {quoted(kind)} first"
+            f"the API {quoted(api_version)} is not served: correct `apiVersion`, or install the definition of "
+            f"{quoted(kind)} first"
         )
 
     def _ask(self, api_version: str) -> dict[str, Resource]:

@@ -55,16 +55,19 @@ def explained(refusal: Refusal, *, secret: bool = False) -> SlipwayError:
     return Permanent(text)
 
 
+def in_full(refusal: Refusal) -> SlipwayError:
+    """The refusal as an error that stands alone."""
+    error = explained(refusal)
+    if isinstance(error, Permanent):
+        return Permanent(f"The cluster {quoted(refusal.context)} refuses {_asked(refusal)}: {error}.")
+    return error
+
+
 def immutable(refusal: Refusal) -> bool:
     """Whether the cluster says that a field cannot change any more."""
     return refusal.code == HTTPStatus.UNPROCESSABLE_ENTITY and (
         "field is immutable" in refusal.message or "may not change fields other than" in refusal.message
     )
-
-
-def missing_namespace(refusal: Refusal) -> bool:
-    """Whether the namespace, not the object, is what there is not."""
-    return refusal.code == HTTPStatus.NOT_FOUND and refusal.kind == "namespaces"
 
 
 def _wrong_fields(text: str, *, secret: bool) -> str:
@@ -96,10 +99,7 @@ def _asked(refusal: Refusal) -> str:
 
 
 def _unauthorized(refusal: Refusal) -> str:
-    return (
-        f"the cluster {quoted(refusal.context)} does not accept the credentials of that context (401). Renew them in "
-        f"the kubeconfig"
-    )
+    return f"the credentials of the context {quoted(refusal.context)} are not accepted (401). Renew them"
 
 
 def _forbidden(refusal: Refusal, *, secret: bool) -> SlipwayError:
@@ -127,14 +127,11 @@ def _rule(cannot: re.Match[str]) -> str:
 
 
 def _not_found(refusal: Refusal) -> str:
-    if missing_namespace(refusal):
-        return (
-            f"the namespace {quoted(refusal.name)} does not exist on the cluster {quoted(refusal.context)}: create it, "
-            f"or add it to the manifests"
-        )
+    if refusal.kind == "namespaces":
+        return f"the namespace {quoted(refusal.name)} does not exist: create it, or add it to the manifests"
     if refusal.name:
-        return f"{refusal.kind} {quoted(refusal.name)} does not exist on the cluster {quoted(refusal.context)}"
-    return f"the cluster {quoted(refusal.context)} knows no {_asked(refusal)}"
+        return f"{refusal.kind} {quoted(refusal.name)} does not exist"
+    return f"there is no {refusal.path} (404)"
 
 
 def _conflict(refusal: Refusal) -> SlipwayError:
@@ -154,10 +151,12 @@ def _refused(refusal: Refusal, *, secret: bool) -> str:
     if refusal.causes:
         return "; ".join(_cause(cause, secret=secret) for cause in refusal.causes)
     if secret:
-        return f"the cluster refuses it ({refusal.code} {refusal.reason})".replace(" )", ")")
-    return f"the cluster refuses it ({refusal.code}): {_STRUCTURE.sub('', refusal.message)}"
+        return f"it is refused ({refusal.code} {refusal.reason or 'without a reason'})"
+    return f"{_STRUCTURE.sub('', refusal.message)} ({refusal.code})"
 
 
 def _cause(cause: Cause, *, secret: bool) -> str:
     why = cause.reason if secret else _STRUCTURE.sub("", cause.message)
+    if "field is immutable" in cause.message:
+        why = "it cannot change (field is immutable): keep it, or delete the object on the cluster first"
     return f"{quoted(cause.field)}: {why}" if cause.field else why

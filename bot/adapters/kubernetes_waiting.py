@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.adapters.kubernetes_connection import Connection, Refusal
 from bot.adapters.kubernetes_discovery import Discovery, Resource
-from bot.adapters.kubernetes_errors import explained
+from bot.adapters.kubernetes_errors import in_full
 from bot.adapters.kubernetes_rollout import Look, combined, decide, ended, has_rollout
 from bot.adapters.kubernetes_watch import Watches
 from bot.errors import Permanent, Transient
@@ -56,7 +56,7 @@ class Rollouts:
         try:
             resource = self._discovery.find(item.api_version, item.kind)
         except Refusal as refusal:
-            raise explained(refusal) from None
+            raise in_full(refusal) from None
         if resource is None:
             context = quoted(self._connection.context)
             raise Permanent(f"The cluster {context} serves no {item.api_version} {item.kind} any more.")

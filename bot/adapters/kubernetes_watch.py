@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from bot.adapters.kubernetes_connection import Connection, Refusal
 from bot.adapters.kubernetes_discovery import Resource
-from bot.adapters.kubernetes_errors import explained
+from bot.adapters.kubernetes_errors import in_full
 from bot.errors import SlipwayError, Transient
 from bot.wording import quoted
 
@@ -107,7 +107,7 @@ class _Watch:
             if refusal.code in _NOT_PERMITTED:
                 self._poll()
             elif refusal.code != HTTPStatus.GONE:
-                self._trouble(explained(refusal))
+                self._trouble(in_full(refusal))
         except SlipwayError as error:
             self._trouble(error)
 
@@ -137,7 +137,7 @@ class _Watch:
                 if not self._wanted():
                     break
         except Transient:
-            self._stop.wait(PAUSE_SECONDS / 5)
+            self._lose_sight()
             return None
         if time.monotonic() - started < PAUSE_SECONDS:
             self._stop.wait(PAUSE_SECONDS / 5)
@@ -177,8 +177,14 @@ class _Watch:
             self.take(self._connection.get(f"{self._collection}/{quote(name, safe='')}").body)
         except Refusal as refusal:
             if refusal.code != HTTPStatus.NOT_FOUND:
-                raise explained(refusal) from None
+                raise in_full(refusal) from None
             self._drop(name, None)
+
+    def _lose_sight(self) -> None:
+        """The stream broke off: who asks now waits for the next list, which tells whether the server is still there."""
+        with self._changed.condition:
+            self._synced = False
+        self._stop.wait(PAUSE_SECONDS / 5)
 
     def _fine(self) -> None:
         self._synced, self._error = True, None
@@ -239,7 +245,7 @@ class Watches:
         except Refusal as refusal:
             if refusal.code == HTTPStatus.NOT_FOUND:
                 return watch.last_seen(name) if resource.kind == "Job" else None
-            raise explained(refusal) from None
+            raise in_full(refusal) from None
         watch.take(found)
         return found
 
