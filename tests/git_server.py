@@ -1,7 +1,7 @@
 """A git server for tests: the real ``git http-backend`` behind a small HTTP server, and faults on request.
 
-It asks for the token of the repository and counts what it is asked. ``meddle`` is called before each push is
-given to git, ``answer`` may spoil the answer of a push that was performed.
+It asks for the token and writes down what it is asked. ``watch`` is called with each request, ``meddle`` before
+a push is given to git, and ``answer`` may spoil the answer of a push.
 """
 
 import base64
@@ -33,6 +33,7 @@ class GitServer:
 
     root: Path
     token: str | None = None
+    watch: Callable[[], None] = lambda: None
     meddle: Callable[[], None] = lambda: None
     answer: Callable[[], Answer] = lambda: Answer.AS_IT_IS
     status: int | None = None
@@ -74,6 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         service = path.path.rpartition("/")[2]
         with git.lock:
             git.requests.append(f"{self.command} {service}")
+        git.watch()
         if git.status is not None:
             self._plain(git.status)
         elif git.token is not None and self.headers["Authorization"] != _basic(git.token):

@@ -50,8 +50,7 @@ class Mirror:
         self._branch = branch
         self._login = login
         self._folder = folder.absolute()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self._folder / "lock")
+        self._lock = _lock(self._folder)
         self.git = GitCommand(self._folder / "mirror.git", login, patience=patience)
         self.objects = ObjectReader(self.git)
         self.history = History(self.git)
@@ -62,7 +61,11 @@ class Mirror:
         self.generation = 0
         self._state = threading.Lock()
         self._fetches: Together[None, None] = Together(self._fetch_for_all)
-        self._prepare()
+        try:
+            self._prepare()
+        except SlipwayError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the helper process and let another process have the folder."""
@@ -258,13 +261,18 @@ def _changed(refs: Mapping[str, str], by: Mapping[str, str | None]) -> dict[str,
     return {ref: sha for ref, sha in {**refs, **by}.items() if sha is not None}
 
 
-def _lock(file: Path) -> BinaryIO:
-    opened = file.open("ab")
+def _lock(folder: Path) -> BinaryIO:
+    """Keep the folder for this process; freed by its death."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("ab")
+    except OSError as error:
+        raise Permanent(f"{folder}, where the mirror of the config repo goes, cannot be used: {error}") from error
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         opened.close()
         raise Permanent(
-            f"Another process uses the mirror in {file.parent}. Give every worker a WORKER_ID of its own."
+            f"Another process uses the mirror in {folder}. Give every worker a WORKER_ID of its own."
         ) from None
     return opened

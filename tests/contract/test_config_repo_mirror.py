@@ -1,0 +1,338 @@
+"""The mirror may be lost, damaged, contended for or cut off: what is said, and that it mends itself."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.git_command import Patience
+from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
+from tests.git_stage import CONFIG, TOKEN, GitStage, bump, stage
+
+__all__ = ["stage"]
+
+PATHS = ("staging/a.yaml", "staging/b.yaml", "production/a.yaml")
+
+
+def until(event: threading.Event) -> None:
+    event.wait()
+
+
+def loose_objects(mirror: Path) -> list[Path]:
+    return [file for file in (mirror / "objects").glob("??/*") if file.is_file()]
+
+
+def object_file(stage: GitStage, mirror: Path, name: str) -> Path:
+    sha = stage.git("rev-parse", name)
+    return mirror / "objects" / sha[:2] / sha[2:]
+
+
+def empty_all(stage: GitStage, mirror: Path) -> None:
+    for file in loose_objects(mirror):
+        file.chmod(0o600)
+        file.write_bytes(b"")
+
+
+def garble_all(stage: GitStage, mirror: Path) -> None:
+    for file in loose_objects(mirror):
+        file.chmod(0o600)
+        file.write_bytes(os.urandom(50))
+
+
+def remove_all(stage: GitStage, mirror: Path) -> None:
+    shutil.rmtree(mirror)
+
+
+def remove_a_blob(stage: GitStage, mirror: Path) -> None:
+    object_file(stage, mirror, "main:staging/a.yaml").unlink()
+
+
+def remove_a_tree(stage: GitStage, mirror: Path) -> None:
+    object_file(stage, mirror, "main:staging").unlink()
+
+
+def remove_the_root(stage: GitStage, mirror: Path) -> None:
+    object_file(stage, mirror, "main^{tree}").unlink()
+
+
+def remove_the_commit(stage: GitStage, mirror: Path) -> None:
+    object_file(stage, mirror, "main").unlink()
+
+
+def garble_the_ref(stage: GitStage, mirror: Path) -> None:
+    (mirror / "refs/heads/main").write_text("nonsense\n")
+
+
+def garble_the_config(stage: GitStage, mirror: Path) -> None:
+    (mirror / "config").write_text("[core\nnonsense")
+
+
+def garble_the_head(stage: GitStage, mirror: Path) -> None:
+    (mirror / "HEAD").write_text("")
+
+
+def leave_locks(stage: GitStage, mirror: Path) -> None:
+    for name in ("refs/heads/main.lock", "packed-refs.lock", "config.lock"):
+        (mirror / name).touch()
+
+
+DAMAGES = [
+    empty_all,
+    garble_all,
+    remove_all,
+    remove_a_blob,
+    remove_a_tree,
+    remove_the_root,
+    remove_the_commit,
+    garble_the_ref,
+    garble_the_config,
+    garble_the_head,
+    leave_locks,
+]
+
+Damage = Callable[[GitStage, Path], None]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+def test_a_mirror_that_is_damaged_while_it_is_used_mends_itself(stage: GitStage, damage: Damage) -> None:
+    repo = stage.open()
+    head = repo.fetch()
+    repo.last_change(head, PATHS)
+    damage(stage, stage.folder / "mirror" / "mirror.git")
+
+    assert [repo.read(head, path) for path in PATHS] == [b"image: a:1\n", b"image: b:1\n", b"image: a:1\n"]
+    assert repo.files(head, "") == tuple(sorted(PATHS))
+    stage.commit({"x": "1"}, "By hand")
+    commit = repo.make(bump("a", 2))
+    assert commit is not None
+    assert stage.subjects() == ["a: 2 to staging", "By hand", "First"]
+    assert repo.last_change(repo.fetch(), ["staging/a.yaml"]) == commit
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+def test_a_bump_on_a_damaged_mirror_gets_through(stage: GitStage, damage: Damage) -> None:
+    repo = stage.open()
+    repo.fetch()
+    damage(stage, stage.folder / "mirror" / "mirror.git")
+
+    assert repo.make(bump("a", 2)) is not None
+    assert stage.subjects() == ["a: 2 to staging", "First"]
+    assert stage.git("ls-tree", "-r", "--name-only", "main").split() == sorted(PATHS)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+def test_a_proposal_and_a_note_on_a_damaged_mirror_get_through(stage: GitStage, damage: Damage) -> None:
+    repo = stage.open()
+    head = repo.fetch()
+    damage(stage, stage.folder / "mirror" / "mirror.git")
+
+    assert repo.propose("slipway/production/a", bump("a", 2, "production")) is not None
+    repo.add_note(head, "x")
+    assert stage.git("notes", "--ref=slipway", "show", head) == "x"
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+def test_a_mirror_that_was_damaged_before_the_start_is_cloned_afresh(stage: GitStage, damage: Damage) -> None:
+    with stage.open() as first:
+        first.fetch()
+    damage(stage, stage.folder / "mirror" / "mirror.git")
+    repo = stage.open()
+
+    head = repo.fetch()
+
+    assert repo.read(head, "staging/a.yaml") == b"image: a:1\n"
+    assert repo.make(bump("a", 2)) is not None
+
+
+def test_a_sound_mirror_is_kept_over_a_restart(stage: GitStage) -> None:
+    with stage.open() as first:
+        first.fetch()
+    marker = stage.folder / "mirror" / "mirror.git" / "marker"
+    marker.touch()
+
+    stage.open().fetch()
+
+    assert marker.exists()
+
+
+def test_a_file_that_is_truly_missing_damages_nothing(stage: GitStage) -> None:
+    repo = stage.open()
+    head = repo.fetch()
+    marker = stage.folder / "mirror" / "mirror.git" / "marker"
+    marker.touch()
+
+    assert repo.read(head, ".slipway/holds/staging/a.yaml") is None
+    assert repo.read(head, "staging/nope.yaml") is None
+    assert marker.exists()
+
+
+def test_the_reading_process_may_be_killed(stage: GitStage) -> None:
+    repo = stage.open()
+    head = repo.fetch()
+    assert repo.read(head, "staging/a.yaml") is not None
+    process = repo._mirror.objects._process
+    assert process is not None
+    process.kill()
+    process.wait()
+
+    assert repo.read(head, "staging/a.yaml") == b"image: a:1\n"
+
+
+# ---------------------------------------------------------------- one mirror a process
+
+
+def test_a_second_user_of_the_folder_is_refused_until_the_first_has_closed_it(stage: GitStage) -> None:
+    first = stage.open()
+
+    with pytest.raises(Permanent, match="WORKER_ID"):
+        stage.open()
+    first.close()
+    stage.open().fetch()
+
+
+def test_another_process_is_refused_too_and_death_frees_the_folder(stage: GitStage) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from bot.adapters.config_repo import GitConfigRepo\nfrom bot.releases import Person\n"
+        "repo = GitConfigRepo(Path(sys.argv[1]), url=sys.argv[2], name='o/c', branch='main',"
+        " committer=Person('bot'), token=lambda repo: None)\nprint('held', flush=True)\ntime.sleep(600)\n"
+    )
+    arguments = [sys.executable, "-c", program, str(stage.folder / "mirror"), f"{stage.server.url}/{CONFIG}.git"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(Permanent, match="Another process"):
+            stage.open()
+        other.kill()
+    stage.open().fetch()
+
+
+# ---------------------------------------------------------------- what the server says
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, Permanent, r"did not accept the credential.*GITHUB_TOKEN"),
+        (403, Permanent, r"refused access.*read and write"),
+        (404, Permanent, r"no such repository, or hid it.*org/config"),
+        (429, Transient, "429"),
+        (500, Transient, "500"),
+        (502, Transient, "502"),
+        (503, Transient, "503"),
+    ],
+)
+def test_the_server_s_refusals_are_told_apart(
+    stage: GitStage, status: int, kind: type[SlipwayError], words: str
+) -> None:
+    repo = stage.open(branch="main")
+    repo.fetch()
+    stage.server.status = status
+
+    with pytest.raises(kind, match=words):
+        repo.fetch()
+    with pytest.raises(kind, match=words):
+        repo.make(bump("a", 2))
+    with pytest.raises(kind, match=words):
+        stage.open("fresh").branch  # noqa: B018 - it asks the server
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/o/c.git", "http://nowhere.invalid/o/c.git"])
+def test_a_server_out_of_reach_is_transient(stage: GitStage, url: str) -> None:
+    with pytest.raises(Transient, match="fetching the config repo"):
+        stage.open(url=url, branch="main").fetch()
+
+
+def test_a_server_that_says_nothing_is_given_up(stage: GitStage) -> None:
+    released = threading.Event()
+    stage.server.watch = lambda: until(released)
+    try:
+        with pytest.raises(Transient, match="did not finish in time"):
+            stage.open(branch="main", patience=Patience(fetch=0.3)).fetch()
+    finally:
+        released.set()
+
+
+def test_a_push_that_lands_after_it_was_given_up_is_not_made_twice(stage: GitStage) -> None:
+    repo = stage.open(patience=Patience(push=0.7))
+    head = repo.fetch()
+    landing = threading.Event()
+
+    def hang() -> None:
+        stage.server.meddle = let_it_land
+        landing.wait()
+
+    def let_it_land() -> None:
+        stage.server.meddle = lambda: None
+        landing.set()
+        while stage.tip() == head:
+            pass
+
+    stage.server.meddle = hang
+
+    commit = repo.make(bump("a", 2))
+
+    assert commit is not None
+    assert stage.tip() == commit.sha
+    assert stage.subjects() == ["a: 2 to staging", "First"]
+
+
+def test_pushes_that_are_never_answered_leave_it_unknown(stage: GitStage) -> None:
+    repo = stage.open(patience=Patience(push=0.3))
+    repo.fetch()
+    released = threading.Event()
+    stage.server.meddle = lambda: until(released)
+    try:
+        with pytest.raises(UnknownOutcome):
+            repo.make(bump("a", 2))
+    finally:
+        released.set()
+
+
+def test_a_token_that_has_run_out_is_renewed_once(stage: GitStage) -> None:
+    tokens = ["old"]
+    refused: list[tuple[str, str]] = []
+
+    def renew(repo: str, token: str) -> bool:
+        refused.append((repo, token))
+        tokens[0] = TOKEN
+        return True
+
+    repo = stage.open(token=lambda name: tokens[0], renew=renew)
+
+    repo.fetch()
+    assert refused == [(CONFIG, "old")]
+    tokens[0] = "old again"
+    assert repo.make(bump("a", 2)) is not None
+    assert len(refused) == 2
+    assert stage.subjects() == ["a: 2 to staging", "First"]
+
+
+def test_a_token_that_stays_refused_is_permanent(stage: GitStage) -> None:
+    with pytest.raises(Permanent, match="credential"):
+        stage.open(token=lambda name: "wrong", renew=lambda name, token: True).fetch()
+
+
+def test_a_repository_that_needs_no_token_is_read_without_one(stage: GitStage) -> None:
+    stage.server.token = None
+
+    assert stage.open(token=lambda name: None).fetch() == stage.tip()
+
+
+def test_a_missing_git_is_said(stage: GitStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(stage.folder))
+
+    with pytest.raises(Permanent, match="Install git"):
+        stage.open()
+
+
+def test_a_folder_that_cannot_be_written_is_said(stage: GitStage) -> None:
+    (stage.folder / "file").touch()
+
+    with pytest.raises((Permanent, Transient), match=r"/file\b"):
+        stage.open("file")
