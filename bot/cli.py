@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 it failed (the paragraph is on standard error), 2 the arguments are wrong.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -10,20 +11,38 @@ import sys
 import click
 
 from bot import __version__, logs
-from bot.bump_command import bump
-from bot.catalog_raw import schema as catalog_schema
 from bot.errors import SlipwayError
 from bot.logs import Redactor
 from bot.settings import Settings, WebSettings
 
+ELSEWHERE = {
+    "bump": "bot.bump_command:bump",
+    "retry": "bot.operator_commands:retry",
+    "sync": "bot.operator_commands:sync",
+}
+"""Commands in files of their own; loaded when they are asked for, so that a worker does not pay for them."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class LazyGroup(click.Group):
+    """Loads a command's module when it is needed (https://click.palletsprojects.com/en/stable/complex/)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command."""
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = ELSEWHERE[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="slipway")
 def cli() -> None:
     """Slipway: merge to master, and Git knows what runs where."""
-
-
-cli.add_command(bump)
 
 
 @cli.command()
@@ -69,6 +88,8 @@ def migrate() -> None:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of slipway.yaml, for editors."""
+    from bot.catalog_raw import schema as catalog_schema  # noqa: PLC0415 - as above
+
     click.echo(json.dumps(catalog_schema(), indent=2))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from bot.errors import Permanent
 from bot.facts import Job
 
 
@@ -55,3 +56,24 @@ def next_attempt(job: Job) -> Job:
     base, _, attempt = job.id.rpartition("/")
     number = int(attempt) + 1
     return replace(job, id=f"{base}/{number}", input={**job.input, "attempt": number})
+
+
+def again(job_id: str) -> Job:
+    """The next attempt of the job with this id.
+
+    Raises:
+        Permanent: it is no id of a job that can be asked for again.
+    """
+    match job_id.split("/"):
+        case ["release", app, sha, attempt] if attempt.isdecimal():
+            return release_job(app, sha, int(attempt) + 1)
+        case ["sync", app, environment, commit, attempt] if attempt.isdecimal():
+            return sync_job(app, environment, commit, int(attempt) + 1)
+        case ["approve", number, trigger, attempt] if number.isdecimal() and attempt.isdecimal():
+            return approve_job(int(number), trigger, int(attempt) + 1)
+        case ["build", *_]:
+            raise Permanent(f"{job_id} is part of a release: retry that, as in `retry release/APP/SHA/1`.")
+    raise Permanent(
+        f"{job_id!r} is not the id of a job. Ids look like release/APP/SHA/1, sync/APP/ENVIRONMENT/COMMIT/1 and "
+        "approve/NUMBER/OCCASION/1; comments, logs and the dashboard name them."
+    )

@@ -16,7 +16,7 @@ from bot.adapters.registry import HttpRegistry
 from bot.adapters.source_repos import GitSourceRepos
 from bot.clock import SystemClock
 from bot.logs import Redactor
-from bot.ports import ImageBuilder, Queue, Run
+from bot.ports import ConfigRepo, ImageBuilder, Queue, Run
 from bot.reconcile_timer import ReconcileTimer
 from bot.releases import Person
 from bot.services import Services
@@ -65,14 +65,7 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
         sources=GitSourceRepos(
             settings.state_folder / "checkouts" / slot, base_url=settings.github_url, token=identity.token
         ),
-        config=GitConfigRepo(
-            settings.state_folder / "mirrors" / slot / "config.git",
-            url=f"{settings.github_url}/{settings.config_repo}.git",
-            name=settings.config_repo,
-            branch=settings.config_branch,
-            committer=bot,
-            token=identity.token,
-        ),
+        config=_config_repo(settings, identity, bot, slot),
         registry=HttpRegistry(),
         builder=_builder(settings),
         clusters=KubernetesClusters(settings.kubeconfig),
@@ -83,6 +76,22 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
         rollout_timeout=settings.rollout_timeout_seconds,
         dashboard_url=settings.public_url,
         redact=Redactor(settings.secrets()),
+    )
+
+
+def config_repo(settings: Settings, *, slot: str) -> ConfigRepo:
+    """The config repo alone, for commands that read it. ``slot`` keeps one process's mirror apart from another's."""
+    return _config_repo(settings, credentials(settings), BOT, slot)
+
+
+def _config_repo(settings: Settings, identity: Credentials, bot: Person, slot: str) -> GitConfigRepo:
+    return GitConfigRepo(
+        settings.state_folder / "mirrors" / slot / "config.git",
+        url=f"{settings.github_url}/{settings.config_repo}.git",
+        name=settings.config_repo,
+        branch=settings.config_branch,
+        committer=bot,
+        token=identity.token,
     )
 
 

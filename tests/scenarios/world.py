@@ -103,6 +103,19 @@ class World:
         self.forge.commit(CONFIG, "master", files | {"slipway.yaml": self.catalog()}, f"Add {app}", DEVELOPER)
         return AppWorld(self, app, source, image)
 
+    def change_app(self, app: str, **keys: Any) -> None:
+        """Change an app's keys in the catalog."""
+        next(known for known in self.apps if known["name"] == app).update(keys)
+        self.forge.commit(CONFIG, "master", {"slipway.yaml": self.catalog()}, f"Correct {app}", DEVELOPER)
+
+    def patch(self, cluster: Cluster, path: str, patch: dict[str, Any]) -> None:
+        """Change something in a cluster behind the bot's back, as ``kubectl patch`` does."""
+        headers = {
+            "Authorization": f"Bearer {cluster.token}",
+            "Content-Type": "application/strategic-merge-patch+json",
+        }
+        requests.patch(cluster.url + path, json=patch, headers=headers, timeout=10).raise_for_status()
+
     def catalog(self) -> str:
         """``slipway.yaml`` with the apps so far."""
         gate = {"gate": "pull-request", "approvals": 1, "approvers": [f"@{APPROVER}"]}
