@@ -1,7 +1,8 @@
 """A git server for tests: the real ``git http-backend`` behind a small HTTP server, and faults on request.
 
 It asks for the token and writes down what it is asked. ``watch`` is called with each request, ``meddle`` before
-a push is given to git, and ``answer`` may spoil the answer of a push.
+a push is given to git, and ``answer`` may spoil the answer of a push. ``status`` is
+what everybody gets instead; ``protocol`` is git's, whatever the client would like.
 """
 
 import base64
@@ -37,7 +38,9 @@ class GitServer:
     meddle: Callable[[], None] = lambda: None
     answer: Callable[[], Answer] = lambda: Answer.AS_IT_IS
     status: int | None = None
+    protocol: str | None = None
     requests: list[str] = field(default_factory=list)
+    bytes_sent: int = 0
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -57,6 +60,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server: _Server
 
     def do_GET(self) -> None:
@@ -121,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": str(self.server.git.protocol or self.headers.get("Git-Protocol", "")),
             "REMOTE_USER": "somebody",
         }
         done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
@@ -129,6 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, output: bytes) -> None:
         head, _, body = output.partition(b"\r\n\r\n")
+        self.server.git.bytes_sent += len(body)
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
         self.send_response(int(headers.pop("Status", "200").split()[0]))
         for name, value in headers.items():
