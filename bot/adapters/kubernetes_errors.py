@@ -139,7 +139,7 @@ def _conflict(refusal: Refusal) -> SlipwayError:
     if not owned:
         return Transient(f"It changed on the cluster {quoted(refusal.context)} at the same moment: {refusal.message}")
     fields = listed(cause.field.lstrip(".") for cause in owned)
-    owners = listed(dict.fromkeys(cause.message.removeprefix("conflict with ") for cause in owned))
+    owners = listed(dict.fromkeys(cause.message.removeprefix("conflict with ").replace('"', "") for cause in owned))
     return Permanent(f"the fields {fields} belong to {owners}: take them out of the manifest")
 
 
