@@ -41,6 +41,11 @@ def approve_job(number: int, trigger: str, attempt: int = 1) -> Job:
     return Job("approve", f"approve/{number}/{trigger}/{attempt}", f"promotion/{number}", values)
 
 
+def catalog_job(commit: str) -> Job:
+    """Check the catalog as a config commit left it, and say on that commit what is wrong."""
+    return Job("catalog", f"catalog/{commit}/1", "catalog", {"commit": commit})
+
+
 def reconcile_job(occasion: str) -> Job:
     """Look for whatever was missed; ``occasion`` is the number of the interval, so that many workers look once."""
     return Job("reconcile", f"reconcile/{occasion}", "reconcile", {})

@@ -10,6 +10,7 @@ from bot.settings import WebSettings
 QUEUES: Mapping[str, str] = {
     "delivery": "deliveries",
     "reconcile": "deliveries",
+    "catalog": "deliveries",
     "release": "releases",
     "build": "builds",
     "approve": "approvals",

@@ -21,6 +21,7 @@ from bot.steps import approve as approving
 from bot.steps import build as building
 from bot.steps import latest, missed, outcome, report, rollout, source
 from bot.steps.build import BuildResult
+from bot.steps.check_catalog import check_catalog
 from bot.steps.enter import Entered, Entry, enter
 from bot.steps.outcome import Subject
 from bot.steps.rollout import AppliedSet
@@ -73,6 +74,15 @@ def delivery(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
 def reconcile(run: Run, services: Services, _values: Mapping[str, Any]) -> Ended:
     """Start whatever was missed: merges, reviews and config changes whose webhook never came."""
     return _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
+
+
+def catalog(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
+    """The catalog changed: what is wrong with it is said on that commit."""
+    try:
+        problems = _step(run, "check the catalog", lambda: check_catalog(services, values["commit"]))
+    except SlipwayError as error:
+        return _failed(error)
+    return Ended("failed", problems) if problems else Ended("done", "the catalog is good")
 
 
 def _start(run: Run, name: str, look: Callable[[], tuple[Job, ...]]) -> Ended:
@@ -295,6 +305,7 @@ def _next(run: Run, services: Services, subject: Subject) -> Ended:
 WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | BuildResult]] = {
     "delivery": delivery,
     "reconcile": reconcile,
+    "catalog": catalog,
     "release": release,
     "build": build,
     "approve": approve,

@@ -12,13 +12,13 @@ from bot.catalog import App, Catalog
 from bot.errors import SlipwayError
 from bot.events import CommentCreated, Happening, PullRequestChanged, Pushed, ReviewSubmitted
 from bot.facts import Job, JobRecord, JobState
-from bot.jobs import Ended, approve_job, attempt_of, next_attempt, release_job, sync_job
+from bot.jobs import Ended, approve_job, attempt_of, catalog_job, next_attempt, release_job, sync_job
 from bot.ports import Queue
 from bot.releases import bump_id, parse_promotion_branch, release_id
 from bot.services import Services
 from bot.steps.approve import is_promotion, review
 from bot.steps.source import tracked_branch, tracked_head
-from bot.steps.state import catalog_now, deployment, read_catalog
+from bot.steps.state import CATALOG, catalog_now, deployment, read_catalog
 
 LOG = structlog.get_logger()
 
@@ -43,7 +43,8 @@ def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
 def _after_push_to_config(services: Services, repo: str, branch: str) -> tuple[Job, ...]:
     if (repo, branch) != (services.config_name, services.config.branch):
         return ()
-    return _due(services.queue, _syncs(services, services.config.fetch()))
+    head = services.config.fetch()
+    return _due(services.queue, (*_catalog_checks(services, head), *_tolerant(lambda: _syncs(services, head))))
 
 
 def _after_push_to_source(services: Services, repo: str, branch: str) -> tuple[Job, ...]:
@@ -61,11 +62,11 @@ def _after_merge(services: Services, event: PullRequestChanged, repo: str, base:
 def missed_jobs(services: Services) -> tuple[Job, ...]:
     """The jobs that the facts ask for and the queue does not know."""
     head = services.config.fetch()
-    catalog = read_catalog(services.config, head)
     parts: tuple[Callable[[], Iterable[Job]], ...] = (
+        lambda: _catalog_checks(services, head),
         lambda: _syncs(services, head),
         lambda: _approvals(services),
-        lambda: _releases(services, catalog, catalog.apps),
+        lambda: _all_releases(services, head),
     )
     return tuple(job for part in parts for job in _due(services.queue, _tolerant(part)))
 
@@ -77,6 +78,13 @@ def _tolerant(part: Callable[[], Iterable[Job]]) -> list[Job]:
     except SlipwayError as error:
         LOG.warning("cannot look", reason=str(error))
         return []
+
+
+def _catalog_checks(services: Services, head: str) -> Iterator[Job]:
+    """One for the newest change of the catalog."""
+    change = services.config.last_change(head, [CATALOG])
+    if change is not None:
+        yield catalog_job(change.sha)
 
 
 def _syncs(services: Services, head: str) -> Iterator[Job]:
@@ -105,6 +113,11 @@ def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iter
         entered = bump_id(release_id(app.name, sha), first)
         if services.config.find(head, "Slipway-Id", entered) is None:
             yield release_job(app.name, sha)
+
+
+def _all_releases(services: Services, head: str) -> Iterator[Job]:
+    catalog = read_catalog(services.config, head)
+    return _releases(services, catalog, catalog.apps)
 
 
 def _approvals(services: Services) -> Iterator[Job]:

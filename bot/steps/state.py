@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from bot.audit import OutcomeNote, outcome_of, release_of
 from bot.catalog import App, Catalog, Environment, parse_catalog
 from bot.errors import Permanent
@@ -10,7 +12,12 @@ from bot.manifests import find_images
 from bot.ports import ConfigRepo
 from bot.releases import Deployment, Release
 
+LOG = structlog.get_logger()
+
 CATALOG = "slipway.yaml"
+FURTHEST_BACK = 50
+"""Changes of the catalog that are gone back for a good one."""
+
 MANIFEST_ENDINGS = (".yaml", ".yml")
 
 
@@ -38,15 +45,38 @@ def look(config: ConfigRepo, app_name: str, environment_name: str) -> Place:
 
 
 def read_catalog(config: ConfigRepo, commit: str) -> Catalog:
-    """The catalog at a commit.
+    """The catalog in force at a commit: its own, or where that has errors the last good one before it.
 
     Raises:
-        Permanent: there is none, or it has errors; each is named with its line.
+        Permanent: there is none, or there never was a good one; every error is named with its line.
     """
     data = config.read(commit, CATALOG)
     if data is None:
         raise Permanent(f"There is no {CATALOG} at the root of the branch {config.branch}: write one to begin.")
-    return parse_catalog(decode(data, CATALOG), CATALOG)
+    try:
+        return parse_catalog(decode(data, CATALOG), CATALOG)
+    except Permanent as error:
+        good = _last_good(config, commit)
+        if good is None:
+            raise
+        LOG.warning("the last good catalog stays in force", reason=str(error))
+        return good
+
+
+def _last_good(config: ConfigRepo, commit: str) -> Catalog | None:
+    for _ in range(FURTHEST_BACK):
+        change = config.last_change(commit, [CATALOG])
+        if change is None or not change.parents:
+            return None
+        commit = change.parents[0]
+        data = config.read(commit, CATALOG)
+        if data is None:
+            return None
+        try:
+            return parse_catalog(decode(data, CATALOG), CATALOG)
+        except Permanent:
+            continue
+    return None
 
 
 def catalog_now(config: ConfigRepo) -> Catalog:
