@@ -2,7 +2,7 @@
 # `python3 -m bot` and `python3 -m tests` make .venv by themselves; once it is there it has the tools too.
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-.PHONY: demo check test format clean
+.PHONY: demo check test bench format clean
 
 demo: ## The whole story on stand-ins, on this machine
 	$(PYTHON) -m bot demo
@@ -12,6 +12,9 @@ check: ## Everything that CI runs
 
 test: ## Only the tests, without lint, types and coverage
 	$(PYTHON) -m tests tests
+
+bench: ## How fast the config repo is written, beside git itself and a script
+	$(PYTHON) -m tests.bench.config_repo
 
 format: ## Format, and mend what ruff can mend by itself
 	$(PYTHON) -m ruff format .
