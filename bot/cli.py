@@ -17,6 +17,7 @@ from bot.settings import Settings, WebSettings
 
 ELSEWHERE = {
     "bump": "bot.bump_command:bump",
+    "doctor": "bot.doctor_command:doctor",
     "retry": "bot.operator_commands:retry",
     "sync": "bot.operator_commands:sync",
 }
