@@ -19,6 +19,8 @@ from bot.sandbox.cluster_router import Answer, Request
 from bot.sandbox.faults import Answer as FaultyAnswer
 from bot.sandbox.faults import Delay, Drop, Faults
 
+_FAREWELL_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Logged:
@@ -90,7 +92,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, front: Front, port: int) -> None:
         self.front = front
         self._connections: set[socket.socket] = set()
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
         super().__init__(("127.0.0.1", port), _Handler)
 
     def get_request(self) -> tuple[Any, Any]:
@@ -109,6 +111,7 @@ class _Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         with self._guard:
             self._connections.discard(request)
+            self._guard.notify_all()
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -117,11 +120,12 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def cut_connections(self) -> None:
+        """Close what is open, and wait until whoever served it has noticed."""
         with self._guard:
-            connections = list(self._connections)
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._guard.wait_for(lambda: not self._connections, _FAREWELL_SECONDS)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -136,6 +136,10 @@ class Objects:
             }
             manager = Manager(options.manager, "Apply", resource.api_version, target.subresource)
             owners = read_owners(base["metadata"].get("managedFields", []))
+            if live is not None and not owners:  # nobody knows who wrote it: the server says so, by this name
+                unknown = Manager("before-first-apply", "Update", resource.api_version)
+                empty = empty_object(resource, target.namespace)
+                owners = update(empty, _bare(live), resource.shape, {}, manager=unknown, now=now())
             merged, owners = apply(
                 base, config, resource.shape, owners, manager=manager, force=options.force, now=now()
             )
@@ -220,7 +224,7 @@ class Objects:
             owners = update(base, new, resource.shape, {}, manager=manager, now=now())
         validate(resource, new if "name" in meta else {**new, "metadata": {**meta, "name": "generated"}}, None)
         admit_new(resource, new, next(self._addresses))
-        meta["managedFields"] = write_owners(owners)
+        _record_owners(meta, owners)
         return new if options.dry_run else self.store.put(key_of(resource), new)
 
     def _check_namespace(self, target: Target) -> None:
@@ -249,7 +253,7 @@ class Objects:
             owners = update(_bare(live), new, shape, before, manager=manager, now=now())
         if target.subresource != "status":
             validate(resource, new, live)
-        new["metadata"]["managedFields"] = write_owners(owners)
+        _record_owners(new["metadata"], owners)
         _count_generation(resource, live, new)
         if _timeless(new) == _timeless(live):
             return live
@@ -277,6 +281,11 @@ class Objects:
         if was_held and not new["metadata"].get("finalizers"):
             self.store.remove(key_of(target.resource), target.namespace, target.name)
         return stored
+
+
+def _record_owners(meta: Obj, owners: Owners) -> None:
+    if entries := write_owners(owners):
+        meta["managedFields"] = entries
 
 
 def _bad_options(cause: Cause) -> ApiError:

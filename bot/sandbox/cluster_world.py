@@ -84,6 +84,7 @@ class Queue:
         self._heap: list[tuple[float, int, Work]] = []
         self._due: dict[Work, float] = {}
         self._order = itertools.count()
+        self._busy = False
         self._paused = False
         self._closed = False
 
@@ -100,6 +101,8 @@ class Queue:
     def take(self) -> Work | None:
         """Wait for the next item that is due; None once the queue is closed."""
         with self._ready:
+            self._busy = False
+            self._ready.notify_all()
             while not self._closed:
                 self._drop_stale()
                 wait = self._heap[0][0] - time.monotonic() if self._heap and not self._paused else None
@@ -108,6 +111,7 @@ class Queue:
                     continue
                 _, _, work = heapq.heappop(self._heap)
                 del self._due[work]
+                self._busy = True
                 return work
         return None
 
@@ -116,10 +120,11 @@ class Queue:
             heapq.heappop(self._heap)
 
     def pause(self, *, paused: bool) -> None:
-        """Hand nothing out while paused."""
+        """Hand nothing out while paused; what was handed out before is done when this returns."""
         with self._ready:
             self._paused = paused
             self._ready.notify_all()
+            self._ready.wait_for(lambda: not (paused and self._busy))
 
     def close(self) -> None:
         """Let the worker go."""

@@ -8,7 +8,7 @@ import pytest
 from kubernetes import client, dynamic
 
 from tests.contract import cluster_fixtures
-from tests.contract.cluster_fixtures import APPLY, ClusterApi, config_map, deployment, eventually
+from tests.contract.cluster_fixtures import APPLY, ClusterApi, config_map, deployment, eventually, owners_of
 
 cluster_api = cluster_fixtures.cluster_api
 MERGE = "application/merge-patch+json"
@@ -184,8 +184,14 @@ def test_scale_reads_and_sets_the_replicas(cluster_api: ClusterApi) -> None:
     where = cluster_api.path("apps/v1", "Deployment", "web") + "/scale"
     scale = cluster_api.call("GET", where).body
     assert (scale["apiVersion"], scale["spec"]["replicas"]) == ("autoscaling/v1", 0)
-    scale["spec"]["replicas"] = 2
-    assert cluster_api.call("PUT", where, scale).body["spec"]["replicas"] == 2
+
+    def set_from_a_fresh_read() -> int:
+        fresh = cluster_api.call("GET", where).body
+        return cluster_api.call("PUT", where, {**fresh, "spec": {"replicas": 2}}).status
+
+    eventually(set_from_a_fresh_read, lambda status: status == 200)
+    stale = cluster_api.call("PUT", where, {**scale, "spec": {"replicas": 3}})
+    assert (stale.status, stale.body["reason"]) == (409, "Conflict")
     assert cluster_api.get("apps/v1", "Deployment", "web")["spec"]["replicas"] == 2
 
 
@@ -309,3 +315,66 @@ def test_the_server_says_that_it_is_well(cluster_api: ClusterApi) -> None:
 def test_a_method_that_a_path_does_not_know_is_refused(cluster_api: ClusterApi) -> None:
     refused = cluster_api.call("POST", cluster_api.path("v1", "ConfigMap", "settings"), json.loads("{}"))
     assert (refused.status, refused.body["reason"]) == (405, "MethodNotAllowed")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("a: 1\na: 2\n", 'key "a" already set in map'),
+        ("[]", "cannot unmarshal"),
+        ("apiVersion: v1\nmetadata: {name: settings}\n", "Object 'Kind' is missing"),
+        ("apiVersion: v2\nkind: ConfigMap\nmetadata: {name: settings}\n", "ncorrect version specified in apply patch"),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: elsewhere}\n",
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_a_bad_request(
+    cluster_api: ClusterApi, body: str, message: str
+) -> None:
+    where = cluster_api.path("v1", "ConfigMap", "settings") + "?fieldManager=slipway"
+    refused = cluster_api.call("PATCH", where, body, APPLY)
+    assert (refused.status, refused.body["reason"]) == (400, "BadRequest")
+    assert message in refused.body["message"]
+
+
+def test_force_is_for_apply_alone(cluster_api: ClusterApi) -> None:
+    cluster_api.apply(config_map("settings"))
+    where = cluster_api.path("v1", "ConfigMap", "settings") + "?force=true"
+    refused = cluster_api.call("PATCH", where, {"data": {"a": "1"}}, MERGE)
+    assert (refused.status, refused.body["details"]["causes"][0]["field"]) == (422, "force")
+
+
+def test_an_object_without_a_name_is_refused_and_one_with_a_generated_name_gets_one(cluster_api: ClusterApi) -> None:
+    where = cluster_api.path("v1", "ConfigMap")
+    refused = cluster_api.call("POST", where, {"metadata": {}})
+    assert (refused.status, refused.body["reason"]) == (422, "Invalid")
+    created = cluster_api.call("POST", where, {"metadata": {"generateName": "settings-"}})
+    assert created.body["metadata"]["name"].startswith("settings-")
+    assert len(created.body["metadata"]["name"]) == len("settings-") + 5
+
+
+def test_a_collection_can_be_deleted_by_its_labels(cluster_api: ClusterApi) -> None:
+    for name, tier in (("one", "front"), ("two", "back")):
+        labelled = config_map(name)
+        labelled["metadata"]["labels"] = {"tier": tier}
+        cluster_api.apply(labelled)
+    assert cluster_api.call("DELETE", f"{cluster_api.path('v1', 'ConfigMap')}?labelSelector=tier%3Dback").status == 200
+    assert cluster_api.call("GET", cluster_api.path("v1", "ConfigMap", "one")).status == 200
+    assert cluster_api.call("GET", cluster_api.path("v1", "ConfigMap", "two")).status == 404
+
+
+def test_a_body_that_is_no_json_is_a_bad_request(cluster_api: ClusterApi) -> None:
+    assert cluster_api.call("POST", cluster_api.path("v1", "ConfigMap"), "{").status == 400
+    wrong = {"metadata": {"name": "settings"}, "data": {"a": 1}}
+    assert cluster_api.call("POST", cluster_api.path("v1", "ConfigMap"), wrong).status == 400
+
+
+def test_ownership_can_be_reset_with_one_empty_entry(cluster_api: ClusterApi) -> None:
+    cluster_api.apply(config_map("settings", a="1"))
+    where = cluster_api.path("v1", "ConfigMap", "settings")
+    reset = cluster_api.call("PATCH", where, {"metadata": {"managedFields": [{}]}}, MERGE)
+    assert "managedFields" not in reset.body["metadata"]
+    applied = cluster_api.apply(config_map("settings", a="1")).body
+    assert set(owners_of(applied)) == {"before-first-apply Update", "slipway Apply"}

@@ -302,3 +302,33 @@ def test_a_bare_pod_becomes_ready_and_a_cron_job_only_waits(api: ClusterApi, clu
     ready = eventually(lambda: live(cluster, "Pod", "bare"), lambda seen: seen["status"]["phase"] == "Running")
     assert {c["type"]: c["status"] for c in ready["status"]["conditions"]}["Ready"] == "True"
     assert cluster.list("Job", NAMESPACE) == []
+
+
+def test_a_failing_init_container_keeps_the_others_from_starting(api: ClusterApi, cluster: Cluster) -> None:
+    cluster.fail_image("^migrate:broken", "CrashLoopBackOff", log="no such table\n")
+    manifest = deployment(replicas=1)
+    initial = [{"name": name, "image": f"{name}:{tag}"} for name, tag in (("wait", "1"), ("migrate", "broken"))]
+    manifest["spec"]["template"]["spec"]["initContainers"] = initial
+    api.apply(manifest)
+    pod = eventually(lambda: [pod for pod in cluster.list("Pod", NAMESPACE) if "CrashLoopBackOff" in str(pod)])[0]
+    states = [*pod["status"]["initContainerStatuses"], *pod["status"]["containerStatuses"]]
+    told = [next(iter(state["state"].values()))["reason"] for state in states]
+    assert told == ["Completed", "CrashLoopBackOff", "PodInitializing"]
+    incomplete = next(c for c in pod["status"]["conditions"] if c["type"] == "Initialized")
+    assert (incomplete["status"], incomplete["message"]) == ("False", "containers with incomplete status: [migrate]")
+    where = api.path("v1", "Pod", pod["metadata"]["name"]) + "/log?container=migrate"
+    assert api.call("GET", where).body == "no such table\n"
+    cluster.heal()
+    eventually(lambda: live(cluster), is_complete)
+
+
+def test_a_container_that_fails_beside_a_healthy_one_keeps_the_pod_unready(api: ClusterApi, cluster: Cluster) -> None:
+    cluster.fail_image("^proxy:broken", "CrashLoopBackOff")
+    manifest = deployment(replicas=1)
+    manifest["spec"]["template"]["spec"]["containers"].append({"name": "proxy", "image": "proxy:broken"})
+    api.apply(manifest)
+    pod = eventually(lambda: [pod for pod in cluster.list("Pod", NAMESPACE) if "CrashLoopBackOff" in str(pod)])[0]
+    assert [state["ready"] for state in pod["status"]["containerStatuses"]] == [True, False]
+    assert pod["status"]["phase"] == "Running"
+    refused = api.call("GET", api.path("v1", "Pod", pod["metadata"]["name"]) + "/log")
+    assert refused.body["message"].endswith("choose one of: [web proxy]")

@@ -94,7 +94,7 @@ def _raw_watch(cluster: Cluster, query: str) -> Iterator[Any]:
 
     request = urllib.request.Request(f"{cluster.url}/api/v1/namespaces{query}")
     request.add_header("Authorization", f"Bearer {cluster.token}")
-    with urllib.request.urlopen(request) as response:
+    with urllib.request.urlopen(request, timeout=30) as response:
         yield from (json.loads(line) for line in response)
 
 
@@ -102,7 +102,7 @@ def test_a_running_watch_ends_with_410_when_history_expires(cluster_api: Cluster
     events: list[Any] = []
     follower = threading.Thread(target=lambda: events.extend(_raw_watch(stand_in, "?watch=true")))
     follower.start()
-    eventually(lambda: stand_in.running_watches == 1)
+    eventually(lambda: events)
     stand_in.expire_history()
     follower.join()
     assert [event["type"] for event in events][-1] == "ERROR"
@@ -112,7 +112,7 @@ def test_a_watch_that_the_server_ends_can_go_on_from_where_it_was(cluster_api: C
     events: list[Any] = []
     follower = threading.Thread(target=lambda: events.extend(_raw_watch(stand_in, "?watch=true")))
     follower.start()
-    eventually(lambda: stand_in.running_watches == 1)
+    eventually(lambda: events)
     stand_in.close_watches()
     follower.join()
     last = max(int(event["object"]["metadata"]["resourceVersion"]) for event in events)
