@@ -92,8 +92,9 @@ def _counts(look: Look, progress: Mapping[str, Any], spec: Mapping[str, Any]) ->
     for whatever kept the pods from coming up may have been mended meanwhile.
     """
     applied_at = datetime.fromisoformat(look.applied.at)
+    fresh_from = applied_at - GRANULARITY if look.applied.changed else applied_at + GRANULARITY
     updated = progress.get("lastUpdateTime")
-    if updated is not None and datetime.fromisoformat(updated) >= applied_at - GRANULARITY:
+    if updated is not None and datetime.fromisoformat(updated) >= fresh_from:
         return True
     deadline = timedelta(seconds=min(spec.get("progressDeadlineSeconds", DEFAULT_DEADLINE), SECOND_CHANCE.seconds))
     return not look.applied.changed and look.now - applied_at >= deadline

@@ -98,18 +98,26 @@ class _Watch:
         return not self._stop.is_set() and time.monotonic() - self._last_asked < IDLE_SECONDS
 
     def _round(self) -> None:
-        """List, then follow the changes for as long as they can be had without a gap."""
+        """Keep up with the collection by whatever is permitted, until something comes between."""
+        try:
+            if not self._is_followed():
+                self._poll()
+        except Refusal as refusal:
+            self._trouble(in_full(refusal))
+        except SlipwayError as error:
+            self._trouble(error)
+
+    def _is_followed(self) -> bool:
+        """List, then follow the changes for as long as they can be had without a gap. False: it is not permitted."""
         try:
             version: str | None = self._list()
             while version is not None and self._wanted():
                 version = self._follow(version)
         except Refusal as refusal:
-            if refusal.code in _NOT_PERMITTED:
-                self._poll()
-            elif refusal.code != HTTPStatus.GONE:
-                self._trouble(in_full(refusal))
-        except SlipwayError as error:
-            self._trouble(error)
+            if refusal.code != HTTPStatus.GONE and refusal.code not in _NOT_PERMITTED:
+                raise
+            return refusal.code == HTTPStatus.GONE
+        return True
 
     def _list(self) -> str:
         body = self._connection.get(self._collection).body
@@ -177,7 +185,7 @@ class _Watch:
             self.take(self._connection.get(f"{self._collection}/{quote(name, safe='')}").body)
         except Refusal as refusal:
             if refusal.code != HTTPStatus.NOT_FOUND:
-                raise in_full(refusal) from None
+                raise
             self._drop(name, None)
 
     def _lose_sight(self) -> None:
