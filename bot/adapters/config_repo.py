@@ -5,6 +5,7 @@ and one push, and what happened on the branch is kept in an index (``git_history
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,9 @@ from bot.adapters.git_objects import clean_path
 from bot.errors import Permanent
 from bot.facts import Change, ConfigCommit
 from bot.releases import FULL_SHA, Person
+
+_COMMITS = 4096
+"""Commits kept in memory for looks at who changed what: one for each app and environment, and then some."""
 
 
 class GitConfigRepo:
@@ -57,6 +61,7 @@ class GitConfigRepo:
         self._writer = Writer(self._mirror, committer, deadline=deadline)
         self._branches = Branches(self._mirror, committer, deadline=deadline)
         self._notes = Notes(self._mirror, committer, deadline=deadline)
+        self._commit = lru_cache(_COMMITS)(self._mirror.find_commit)
 
     def __enter__(self) -> Self:
         return self
@@ -142,7 +147,7 @@ class GitConfigRepo:
                 "--",
             )
             sha = self._mirror.git.local(*span, *(path or "." for path in paths)).decode().strip()
-        return self._mirror.find_commit(sha) if sha else None
+        return self._commit(sha) if sha else None
 
     def _find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         if self._on_line(commit) and trailer in INDEXED:
@@ -150,12 +155,12 @@ class GitConfigRepo:
         else:
             found = ("log", "--format=%H", "--fixed-strings", f"--grep={trailer}: {value}", commit)
             shas = self._mirror.git.local(*found).decode().split()
-        commits = map(self._mirror.find_commit, shas)
+        commits = map(self._commit, shas)
         return next((found for found in commits if (trailer, value) in found.trailers), None)
 
     def _on_line(self, commit: str) -> bool:
         """Whether the index answers for that commit, after it has learnt what is new."""
-        self._mirror.find_commit(commit)
+        self._commit(commit)
         if not self._mirror.history.covers(commit):
             self._mirror.history.follow(self._mirror.head())
         return self._mirror.history.covers(commit)

@@ -166,9 +166,10 @@ class Mirror:
         return results
 
     def _prepare(self) -> None:
-        """Leave a usable repository of the right remote in the folder, and no lock of a git that was killed."""
-        for lock in self.git.folder.rglob("*.lock"):
-            lock.unlink(missing_ok=True)
+        """Leave a usable repository of the right remote in the folder, and nothing of a git that was killed."""
+        for pattern in ("**/*.lock", "objects/pack/tmp_*", "fast_import_crash_*"):
+            for left in self.git.folder.glob(pattern):
+                left.unlink(missing_ok=True)
         try:
             mine = self.git.local("config", "--get", "remote.origin.url").decode().strip() == self.url
         except GitFailure:

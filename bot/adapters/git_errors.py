@@ -18,7 +18,7 @@ _NOT_FOUND = (
 )
 _FORBIDDEN = ("error: 403", "Permission to ", "Write access to repository not granted")
 _UNTRUSTED = ("certificate", "unsupported protocol", "not allowed", "Unsupported proxy")
-_DISK = ("No space left on device", "Disk quota exceeded", "Read-only file system")
+_DISK = ("No space left on device", "Out of diskspace", "Disk quota exceeded", "Read-only file system")
 _BROKEN = (
     "corrupt",
     "not a git repository",
