@@ -117,7 +117,7 @@ class Cluster:
             self._objects.create(Target(resource, "", ""), body, WriteOptions(manager="kube-apiserver"))
 
     def get(self, kind: str, namespace: str, name: str) -> Obj | None:
-        """One object as it is now, or None. ``namespace`` is empty for cluster-wide kinds."""
+        """One object as it is now, or None; not to be changed. ``namespace`` is empty for cluster-wide kinds."""
         return self._store.get(key_of(self._resource(kind)), namespace, name)
 
     def list(self, kind: str, namespace: str = "") -> list[Obj]:

@@ -141,6 +141,7 @@ class World:
         self.store = objects.store
         self.settings = settings
         self.queue = Queue()
+        self._event_names: dict[tuple[str, str, str], str] = {}
         self._event_number = itertools.count(int(time.time() * 1e6))
 
     def get(self, plural: str, namespace: str, name: str) -> Obj | None:
@@ -186,16 +187,16 @@ class World:
     def event(self, obj: Obj, reason: str, message: str, *, warning: bool = False, component: str) -> None:
         """Record an event about an object; one that repeats is counted up."""
         meta, events = obj["metadata"], built_in("events")
-        for known in self.store.all(key_of(events), meta["namespace"]):
-            about = known["involvedObject"]
-            if (about["uid"], known["reason"], known["message"]) == (meta["uid"], reason, message):
-                repeated = {"count": known["count"] + 1, "lastTimestamp": now()} if "count" in known else {}
-                self.store.put(key_of(events), {**known, **repeated})
-                return
+        said = (meta["uid"], reason, message)
+        if known := self.store.get(key_of(events), meta["namespace"], self._event_names.get(said, "")):
+            repeated = {"count": known["count"] + 1, "lastTimestamp": now()} if "count" in known else {}
+            self.store.put(key_of(events), {**known, **repeated})
+            return
+        self._event_names[said] = f"{meta['name']}.{next(self._event_number):016x}"
         about = {"kind": obj["kind"], "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]}
         about |= {"apiVersion": obj["apiVersion"], "resourceVersion": meta["resourceVersion"]}
         body = {
-            "metadata": {"name": f"{meta['name']}.{next(self._event_number):016x}"},
+            "metadata": {"name": self._event_names[said]},
             "involvedObject": about,
             "reason": reason,
             "message": message,
