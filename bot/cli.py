@@ -19,6 +19,7 @@ ELSEWHERE = {
     "bump": "bot.bump_command:bump",
     "doctor": "bot.doctor_command:doctor",
     "retry": "bot.operator_commands:retry",
+    "status": "bot.status_command:status",
     "sync": "bot.operator_commands:sync",
 }
 """Commands in files of their own; loaded when they are asked for, so that a worker does not pay for them."""

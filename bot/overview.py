@@ -1,0 +1,318 @@
+"""What runs where, and what waits for what: read from the config repo's mirror and the queue alone.
+
+GitHub's API is not asked, so looking costs none of its budget. A promotion that waits is known by its branch, whose
+tip carries a ``Slipway-Id`` that has not arrived on the config branch.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.activity import Work, activity
+from bot.audit import OutcomeNote, release_of
+from bot.catalog import App, Catalog, Environment, Gate, parse_catalog
+from bot.errors import Permanent
+from bot.facts import ConfigCommit
+from bot.ports import ConfigRepo, Queue
+from bot.releases import Deployment, Outcome, Release, promotion_branch
+from bot.steps.state import CATALOG, decode, deployment, hold_path, manifest_texts, outcome, read_catalog
+
+HOLDS = ".slipway/holds"
+
+_REASON = re.compile(r"^reason:[ \t]*['\"]?(\S.*?)['\"]?[ \t]*$", re.MULTILINE)
+
+
+_REFERENCE = re.compile(r" \([^\s()]+/[^\s()]+#[0-9]+\)$")
+"""A bump's description ends in the pull request, which is shown beside it (``messages.commit_body``)."""
+
+
+class CellState(StrEnum):
+    """What an app's place in an environment is like. The values are what people and scripts read."""
+
+    HEALTHY = "healthy"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    ROLLING_OUT = "rolling out"
+    NOT_APPLIED = "not applied yet"
+    AWAITING_RELEASE = "waits for first release"
+    ABSENT = "no manifests"
+    UNREADABLE = "cannot be read"
+
+
+_STATE_OF_OUTCOME = {
+    Outcome.HEALTHY: CellState.HEALTHY,
+    Outcome.FAILED: CellState.FAILED,
+    Outcome.UNKNOWN: CellState.UNKNOWN,
+    Outcome.SUPERSEDED: CellState.NOT_APPLIED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A promotion that waits for approval: what it brings, its branch and that branch's tip, since when (RFC 3339)."""
+
+    release: Release
+    branch: str
+    commit: str
+    proposed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One app in one environment.
+
+    Attributes:
+        deployed: what the config branch says; None where the manifests cannot be read, which ``problem`` explains.
+        changed: the newest config commit that changed its files.
+        outcome: how the sync of that commit ended, where it did.
+        hold: why nothing new enters; None where it may.
+        pending: the promotion that waits before this environment.
+        work: what is running or queued for this place, newest first.
+        failed: the app's newest release, where that failed before it could enter this environment, the first.
+        url: where the app can be seen.
+    """
+
+    environment: Environment
+    state: CellState
+    deployed: Deployment | None = None
+    changed: ConfigCommit | None = None
+    outcome: OutcomeNote | None = None
+    hold: str | None = None
+    pending: Pending | None = None
+    work: tuple[Work, ...] = ()
+    failed: Work | None = None
+    url: str | None = None
+    problem: str = ""
+
+    @property
+    def release(self) -> Release | None:
+        """The release that the config branch names here, where it is known."""
+        return self.deployed.release if self.deployed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One app, with a cell for each environment in order."""
+
+    app: App
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything at one head of the config branch.
+
+    Attributes:
+        catalog: the one in force; None where there is none, and then there are no rows.
+        catalog_error: what is wrong with the catalog at ``head``; the last good one may be in force meanwhile.
+        work: the newest work of every kind, newest first.
+    """
+
+    head: str
+    catalog: Catalog | None
+    catalog_error: str
+    rows: tuple[Row, ...]
+    work: tuple[Work, ...]
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        """The columns."""
+        return self.catalog.environments if self.catalog else ()
+
+
+def overview(
+    config: ConfigRepo, queue: Queue, redact: Callable[[str], str], *, before: Overview | None = None
+) -> Overview:
+    """Fetch, and look at everything.
+
+    Args:
+        config: the config repo.
+        queue: the jobs.
+        redact: hides secrets in what jobs tell.
+        before: an earlier look through the same mirror; what cannot have changed since is taken from it.
+
+    Raises:
+        Transient: the config repo or the database cannot be reached.
+        Permanent: the config branch is gone, or the database has no tables.
+    """
+    work = activity(queue, redact)  # before the fetch: the outcome of whatever is done by now is then in the mirror
+    head = config.fetch()
+    catalog, error = _catalog(config, head, before)
+    if catalog is None:
+        return Overview(head, None, error, (), work)
+    look = _Look(config, head, _Jobs(catalog, work, before), before)
+    rows = tuple(Row(app, tuple(look.cell(app, at) for at in catalog.environments)) for app in catalog.apps)
+    return Overview(head, catalog, error, rows, work)
+
+
+def _catalog(config: ConfigRepo, head: str, before: Overview | None) -> tuple[Catalog | None, str]:
+    """The catalog in force, and what is wrong with the one at the head."""
+    if before is not None and before.head == head:
+        return before.catalog, before.catalog_error
+    try:
+        in_force = read_catalog(config, head)
+    except Permanent as error:
+        return None, str(error)
+    try:
+        parse_catalog(decode(config.read(head, CATALOG) or b"", CATALOG), CATALOG)
+    except Permanent as error:
+        return in_force, str(error)
+    return in_force, ""
+
+
+class _Jobs:
+    """The work of each place. A release and its build belong to the first environment, where they lead."""
+
+    def __init__(self, catalog: Catalog, work: tuple[Work, ...], before: Overview | None) -> None:
+        self._first = catalog.environments[0].name
+        self._all = _grouped(work)
+        self._under_way = _grouped(one for one in work if one.under_way)
+        self._news = _grouped(frozenset(work) ^ frozenset(before.work if before else ()))
+
+    def under_way(self, app: App, environment: Environment) -> tuple[Work, ...]:
+        """What is running or queued for a place."""
+        found = list(self._under_way[app.name, environment.name])
+        if environment.name == self._first:
+            found += (*self._under_way[app.name, ""], *self._under_way["", app.image])
+        return tuple(found)
+
+    def failed(self, app: App, environment: Environment) -> Work | None:
+        """The app's newest release, where that failed."""
+        newest = next(iter(self._all[app.name, ""]), None) if environment.name == self._first else None
+        return newest if newest is not None and newest.outcome == "failed" else None
+
+    def has_news(self, app: App, environment: Environment) -> bool:
+        """Whether a sync of the place has begun or ended since the look before."""
+        return bool(self._news[app.name, environment.name])
+
+
+def _grouped(work: Iterable[Work]) -> defaultdict[tuple[str, str], list[Work]]:
+    """By (app, environment), by (app, "") for a release, and by ("", image) for a build."""
+    groups: defaultdict[tuple[str, str], list[Work]] = defaultdict(list)
+    for one in work:
+        groups[one.about.app or "", one.about.environment or one.about.image or ""].append(one)
+    return groups
+
+
+class _Look:
+    """One look at every place through the mirror. What cannot have changed since the one before is not read again."""
+
+    def __init__(self, config: ConfigRepo, head: str, jobs: _Jobs, before: Overview | None) -> None:
+        self._config = config
+        self._head = head
+        self._jobs = jobs
+        self._holds = frozenset(config.files(head, HOLDS))
+        rows = before.rows if before else ()
+        self._known = {(row.app.name, cell.environment.name): (row.app, cell) for row in rows for cell in row.cells}
+        self._same_head = before is not None and before.head == head
+
+    def cell(self, app: App, environment: Environment) -> Cell:
+        """One place."""
+        known = self._known_cell(app, environment)
+        work = self._jobs.under_way(app, environment)
+        url = environment.url_for(app)
+        try:
+            changed = self._changed(app, environment, known)
+            deployed = self._deployed(app, environment, changed, known)
+        except Permanent as error:
+            return Cell(environment, CellState.UNREADABLE, problem=str(error), work=work, url=url)
+        note = self._outcome(app, environment, changed, known)
+        return Cell(
+            environment=environment,
+            state=_state(deployed, note, work),
+            deployed=deployed,
+            changed=changed,
+            outcome=note,
+            hold=self._hold(app, environment),
+            pending=self._pending(app, environment, known),
+            work=work,
+            failed=self._jobs.failed(app, environment),
+            url=url,
+        )
+
+    def _known_cell(self, app: App, environment: Environment) -> Cell | None:
+        """The cell before, unless the catalog has changed about it or it could not be read."""
+        known_app, known = self._known.get((app.name, environment.name), (None, None))
+        if known is None or known.deployed is None:
+            return None
+        return known if (known_app, known.environment) == (app, environment) else None
+
+    def _changed(self, app: App, environment: Environment, known: Cell | None) -> ConfigCommit | None:
+        if known is not None and self._same_head:
+            return known.changed
+        return self._config.last_change(self._head, app.manifest_paths(environment))
+
+    def _deployed(
+        self, app: App, environment: Environment, changed: ConfigCommit | None, known: Cell | None
+    ) -> Deployment:
+        if known is not None and known.deployed is not None and known.changed == changed:
+            return known.deployed
+        bumped = self._bumped(app, environment, changed) if changed else None
+        return bumped or deployment(self._config, self._head, app, environment)
+
+    def _bumped(self, app: App, environment: Environment, changed: ConfigCommit) -> Deployment | None:
+        """What the newest change says of itself, where it is a bump of this place and the files say nothing else.
+
+        Reading YAML costs milliseconds a file, counting a name in its text next to nothing.
+        """
+        release = release_of(changed)
+        if release is None or (release.app, changed.trailer("Environment")) != (app.name, environment.name):
+            return None
+        text = "\n".join(manifest_texts(self._config, self._head, app, environment).values())
+        if text.count(release.image) != text.count(app.image) or release.image not in text:
+            return None
+        return Deployment(app.name, environment.name, (release.image,), release, changed.sha, waiting=False)
+
+    def _outcome(
+        self, app: App, environment: Environment, changed: ConfigCommit | None, known: Cell | None
+    ) -> OutcomeNote | None:
+        """A note is written by a sync alone: without news of one, what was recorded stands."""
+        if changed is None:
+            return None
+        stands = known is not None and known.changed == changed and not self._jobs.has_news(app, environment)
+        if known is not None and known.outcome is not None and stands:
+            return known.outcome
+        return outcome(self._config, changed.sha, app.name, environment.name)
+
+    def _hold(self, app: App, environment: Environment) -> str | None:
+        path = hold_path(environment.name, app.name)
+        if path not in self._holds:
+            return None
+        found = _REASON.search(decode(self._config.read(self._head, path) or b"", path))
+        return found[1] if found else ""
+
+    def _pending(self, app: App, environment: Environment, known: Cell | None) -> Pending | None:
+        if environment.gate is not Gate.PULL_REQUEST:
+            return None
+        branch = promotion_branch(environment.name, app.name)
+        tip = self._config.branch_tip(branch)
+        if tip is None:
+            return None
+        if known is not None and known.pending is not None and known.pending.commit == tip and self._same_head:
+            return known.pending
+        commit = self._config.commit(tip)
+        release = release_of(commit) if commit else None
+        if commit is None or release is None or self._config.find(self._head, "Slipway-Id", _id(commit)) is not None:
+            return None
+        return Pending(release, branch, tip, commit.committed_at)
+
+
+def title_of(release: Release) -> str:
+    """What a release changes, in a line."""
+    return _REFERENCE.sub("", release.merge.title or release.merge.subject)
+
+
+def _id(commit: ConfigCommit) -> str:
+    return commit.trailer("Slipway-Id") or ""
+
+
+def _state(deployed: Deployment, note: OutcomeNote | None, work: Iterable[Work]) -> CellState:
+    if deployed.waiting:
+        return CellState.AWAITING_RELEASE
+    if deployed.changed_in is None:
+        return CellState.ABSENT
+    if any(one.kind == "sync" for one in work):
+        return CellState.ROLLING_OUT
+    return _STATE_OF_OUTCOME[note.outcome] if note else CellState.NOT_APPLIED
