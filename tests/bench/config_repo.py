@@ -13,6 +13,8 @@ from pathlib import Path
 from bot.bootstrap import DEMO_GIT, ensure_environment, require_git
 
 ROOT = Path(__file__).resolve().parents[2]
+WIDTH = 100
+"""Columns that the table needs: a pipe, which has none, gets as many."""
 
 
 def main(arguments: list[str]) -> int:
@@ -35,6 +37,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(found) + "\n")
         return 0
     console = Console()
+    console.width = max(console.width, WIDTH)
     console.print(table(results))
     for name, value in found.items():
         console.print(f"{name:20}{'-' if value is None else value}")

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.adapters.config_repo import GitConfigRepo
+from bot.errors import Transient, UnknownOutcome
+from bot.facts import Change, ConfigCommit
 from bot.releases import Person
 from tests.bench.git import git
 from tests.bench.repository import MAIN, Bump, commit_stream
@@ -31,11 +33,20 @@ class Slipway:
     def run(self, wave: Sequence[Bump]) -> None:
         changes = [bump.change for bump in wave]
         if len(changes) == 1:
-            commits = [self.config.make(changes[0])]
+            commits = [self._make(changes[0])]
         else:
             with ThreadPoolExecutor(len(changes)) as pool:
-                commits = list(pool.map(self.config.make, changes))
+                commits = list(pool.map(self._make, changes))
         self.made += [(bump, made.sha if made else None) for bump, made in zip(wave, commits, strict=True)]
+
+    def _make(self, change: Change, attempts: int = 5) -> ConfigCommit | None:
+        """As a workflow's step does it: what may pass is tried again."""
+        try:
+            return self.config.make(change)
+        except (Transient, UnknownOutcome):
+            if attempts == 1:
+                raise
+        return self._make(change, attempts - 1)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What was measured, as a table for people and as figures for programs."""
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from tests.bench.measure import Case, Results
@@ -30,21 +31,25 @@ def figures(results: Results) -> dict[str, float | int | None]:
 
 
 def table(results: Results) -> Table:
-    """One line for each case. The ratio is Slipway's speed by that of the line's contender in the same case."""
-    made = Table("manifests", "at once", "who", "p50 ms", "min", "max", "bumps/s", "requests", "of the floor's speed")
-    for column in made.columns[3:]:
-        column.justify = "right"
+    """One line for each case, its speed also by the floor's with as many bumps and nobody in the way.
+
+    ``requests`` are HTTP requests for a wave of bumps; with a competitor they cannot be told from theirs.
+    """
+    made = Table("manifests", "at once", "who", "p50 ms", "min", "max", "bumps/s", "by floor's", "requests", box=SIMPLE)
+    for column in made.columns:
+        column.no_wrap = True
+        column.justify = "left" if column.header == "who" else "right"
     for case, took in sorted(results.took.items(), key=lambda item: (item[0].manifests, item[0].callers)):
-        alone = Case(case.manifests, "floor", case.callers)
-        who = f"{case.contender}, with a competitor" if case.competitor else case.contender
+        floor = Case(case.manifests, "floor", case.callers)
+        who = f"{case.contender} + competitor" if case.competitor else case.contender
         made.add_row(
             f"{case.manifests:,}",
             str(case.callers),
             who,
             *(f"{1000 * seconds:.0f}" for seconds in (took.p50, min(took.seconds), max(took.seconds))),
             f"{results.rate(case):.1f}",
-            f"{took.requests / len(took.seconds):.1f}",
-            f"{results.rate(case) / results.rate(alone):.2f}",
+            f"{results.rate(case) / results.rate(floor):.2f}",
+            "" if case.competitor else f"{took.requests / len(took.seconds):.1f}",
         )
     return made
 
