@@ -16,12 +16,13 @@ from bot.adapters import dbos_probe, docker_probe
 from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.git_command import GitCommand, Login
 from bot.adapters.github_probe import AppProbe, GitHubProbe
-from bot.catalog import Catalog
+from bot.catalog import Catalog, parse_catalog
 from bot.doctor_github import CONFIG_EVENTS, SOURCE_EVENTS, Hub
 from bot.errors import SlipwayError
 from bot.findings import Finding, State, fail, ok, unchecked, warn
+from bot.ports import ConfigRepo
 from bot.settings import DEFAULT_DATABASE_URL, Settings, SettingsError, WebSettings
-from bot.steps.state import read_catalog
+from bot.steps.state import CATALOG, decode, read_catalog
 from bot.wording import listed
 from bot.worker import BOT, credentials
 
@@ -167,13 +168,11 @@ def _catalog(hub: Hub, settings: Settings, folder: Path) -> Iterator[Finding]:
             yield from doctor_config.not_checked("the config repo cannot be fetched")
             return
         yield ok("config repo", f"{config.branch} is at {head[:7]}.")
-        try:
-            catalog = read_catalog(config, head)
-        except SlipwayError as error:
-            yield fail("catalog", str(error))
+        finding, catalog = catalog_at(config, head)
+        yield finding
+        if catalog is None:
             yield from doctor_config.not_checked("there is no valid catalog")
             return
-        yield ok("catalog", _counted(catalog))
         manifests = doctor_config.read_manifests(config, head, catalog)
     yield from (entry.finding for entry in manifests)
     yield from _guarded("clusters", lambda: doctor_config.clusters(settings.kubeconfig, catalog, manifests))
@@ -181,9 +180,21 @@ def _catalog(hub: Hub, settings: Settings, folder: Path) -> Iterator[Finding]:
     yield from _sources(hub, settings, catalog)
 
 
-def _counted(catalog: Catalog) -> str:
+def catalog_at(config: ConfigRepo, head: str) -> tuple[Finding, Catalog | None]:
+    """Whether the catalog is valid, and the one in force: where it is not, an earlier one may be."""
+    part = "catalog"
+    try:
+        in_force = read_catalog(config, head)
+    except SlipwayError as error:
+        return fail(part, str(error)), None
+    try:
+        catalog = parse_catalog(decode(config.read(head, CATALOG) or b"", CATALOG))
+    except SlipwayError as error:
+        remedy = "Until it is mended, the last good one stays in force, and is what is checked here."
+        return fail(part, str(error), remedy), in_force
     apps = "1 app" if len(catalog.apps) == 1 else f"{len(catalog.apps)} apps"
-    return f"It is valid: {apps} in {listed(environment.name for environment in catalog.environments)}."
+    names = listed(environment.name for environment in catalog.environments)
+    return ok(part, f"It is valid: {apps} in {names}."), catalog
 
 
 def _sources(hub: Hub, settings: Settings, catalog: Catalog) -> Iterator[Finding]:
