@@ -13,11 +13,11 @@ from typing import Any
 from bot.adapters import kubernetes_replace as replace
 from bot.adapters.kubernetes_connection import APPLY_PATCH, JSON_PATCH, Answer, Connection, Refusal
 from bot.adapters.kubernetes_discovery import Discovery, Resource
-from bot.adapters.kubernetes_errors import explained, immutable, in_full
+from bot.adapters.kubernetes_errors import cannot_be_tried, explained, immutable, in_full
 from bot.adapters.kubernetes_items import DEFINITION, Item, Located, locate
 from bot.adapters.kubernetes_order import rank
 from bot.adapters.kubernetes_ownership import MANAGER, take_over, with_settled_replicas
-from bot.errors import Permanent, SlipwayError, Transient
+from bot.errors import Permanent, Transient
 from bot.facts import Applied, Target
 from bot.wording import quoted
 
@@ -60,18 +60,18 @@ class Applier:
     def apply(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Result, ...]:
         """See ``bot.ports``."""
         located = self._located(target, objects)
-        lives = [(item, self._live(item)) for item in located.items]
+        lives, unread = self._lives(located.items)
         bases = [item for item, live in lives if _is_base(item, live)]
         new = {item.name for item in bases if item.kind == "Namespace"}
         now = [(item, live) for item, live in lives if item.namespace not in new]
         later = [item for item, _ in lives if item.namespace in new]
-        tried = self._try(now, located.problems, done=())
+        tried = self._try(now, [*located.problems, *unread], done=())
         if not later and not located.waiting:
             return self._write_all(tried, done=())
         first = [entry for entry in tried if entry.item in bases]
         done = self._write_all(first, done=())
         later += self._brought(target, located.waiting)
-        rest = self._try([(item, self._live(item)) for item in later], (), done=done)
+        rest = self._try(*self._lives(later), done=done)
         return self._write_all([entry for entry in tried if entry not in first] + rest, done=done)
 
     def _located(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> Located:
@@ -92,13 +92,23 @@ class Applier:
             time.sleep(0.2)
         return located.items
 
+    def _lives(self, items: Iterable[Item]) -> tuple[list[tuple[Item, Live | None]], list[str]]:
+        """What is there of these objects now, and what is wrong with those that may not be read."""
+        lives, problems = [], []
+        for item in items:
+            try:
+                lives.append((item, self._live(item)))
+            except Refusal as refusal:
+                problems.append(_problem(item, refusal))
+        return lives, problems
+
     def _live(self, item: Item) -> Live | None:
         try:
             live: Live = self._connection.get(item.path).body
         except Refusal as refusal:
             if refusal.code == HTTPStatus.NOT_FOUND:
                 return None
-            raise self._named(item, refusal) from None
+            raise
         if live["metadata"].get("deletionTimestamp") and item.kind in _WORKLOADS:
             raise Transient(f"{item} on the cluster {quoted(self._connection.context)} is just being deleted.")
         return live
@@ -116,10 +126,7 @@ class Applier:
             try:
                 tried.append(self._try_one(item, live))
             except Refusal as refusal:
-                error = explained(refusal, secret=item.kind == "Secret")
-                if not isinstance(error, Permanent):
-                    raise error from None
-                found.append(f"{item}: {error}")
+                found.append(_problem(item, refusal))
             except _NotReplaceable as error:
                 found.append(f"{item}: {error}")
         if found:
@@ -130,6 +137,8 @@ class Applier:
         try:
             self._patch(item, with_settled_replicas(item.manifest, live), dry_run=True)
         except Refusal as refusal:
+            if cannot_be_tried(refusal):
+                return Tried(item, live)
             if live is None or (item.resource.api_version, item.kind) not in replace.REPLACED or not immutable(refusal):
                 raise
             if (reason := replace.why_not(item, live)) is not None:
@@ -146,10 +155,8 @@ class Applier:
             try:
                 results.append(self._write(entry))
             except Refusal as refusal:
-                error = explained(refusal, secret=entry.item.kind == "Secret")
-                if not isinstance(error, Permanent):
-                    raise error from None
-                raise Permanent(_all([f"{entry.item}: {error}"], self._connection.context, results)) from None
+                problem = _problem(entry.item, refusal)
+                raise Permanent(_all([problem], self._connection.context, results)) from None
         return tuple(results)
 
     def _write(self, entry: Tried) -> Result:
@@ -191,12 +198,6 @@ class Applier:
         query = [("fieldManager", MANAGER), ("force", "true"), *([("dryRun", "All")] if dry_run else [])]
         return self._connection.request("PATCH", item.path, query=query, body=manifest, content_type=APPLY_PATCH)
 
-    def _named(self, item: Item, refusal: Refusal) -> SlipwayError:
-        error = explained(refusal, secret=item.kind == "Secret")
-        if isinstance(error, Permanent):
-            return Permanent(_all([f"{item}: {error}"], self._connection.context, ()))
-        return error
-
 
 class _NotReplaceable(Exception):
     """A Job or Pod that would have to be deleted, and may not be."""
@@ -204,6 +205,18 @@ class _NotReplaceable(Exception):
 
 def _is_base(item: Item, live: Live | None) -> bool:
     return item.kind == DEFINITION or (item.kind == "Namespace" and live is None)
+
+
+def _problem(item: Item, refusal: Refusal) -> str:
+    """What is wrong with an object.
+
+    Raises:
+        Transient: nothing is; the cluster is in trouble.
+    """
+    error = explained(refusal, secret=item.kind == "Secret")
+    if not isinstance(error, Permanent):
+        raise error from None
+    return f"{item}: {error}"
 
 
 def _content(live: Live) -> dict[str, Any]:

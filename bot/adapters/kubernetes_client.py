@@ -93,7 +93,7 @@ class Kubeconfig:
         environment: Mapping[str, str] = os.environ,
         service_account: Path = SERVICE_ACCOUNT,
     ) -> None:
-        self._files = files
+        self._files = files or None
         self._environment = environment
         self._service_account = service_account
 
@@ -158,6 +158,10 @@ def _of_context(merged: Any, context: str, files: str) -> Client:
         loader.load_and_set(configuration)
     except (ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise Permanent(_unusable(context, files, error)) from None
+    if getattr(loader, "host", None) is None:
+        raise Permanent(
+            f"The cluster of the context {quoted(context)} in the kubeconfig {quoted(files)} has no `server`."
+        )
     if "exec" in _user(loader) and not configuration.api_key and not configuration.cert_file:
         raise Permanent(
             f"The credential plugin of the context {quoted(context)} in the kubeconfig {quoted(files)} gave no "

@@ -48,6 +48,8 @@ def explained(refusal: Refusal, *, secret: bool = False) -> SlipwayError:
             return _conflict(refusal)
         case HTTPStatus.UNAUTHORIZED:
             text = _unauthorized(refusal)
+        case HTTPStatus.NOT_FOUND if not refusal.name:
+            return Transient(f"The cluster {quoted(refusal.context)} does not serve {refusal.path} (yet): 404")
         case HTTPStatus.NOT_FOUND:
             text = _not_found(refusal)
         case _:
@@ -68,6 +70,11 @@ def immutable(refusal: Refusal) -> bool:
     return refusal.code == HTTPStatus.UNPROCESSABLE_ENTITY and (
         "field is immutable" in refusal.message or "may not change fields other than" in refusal.message
     )
+
+
+def cannot_be_tried(refusal: Refusal) -> bool:
+    """Whether only the dry run is refused: by a webhook that has side effects."""
+    return refusal.code == HTTPStatus.BAD_REQUEST and "does not support dry run" in refusal.message
 
 
 def _wrong_fields(text: str, *, secret: bool) -> str:
@@ -129,9 +136,7 @@ def _rule(cannot: re.Match[str]) -> str:
 def _not_found(refusal: Refusal) -> str:
     if refusal.kind == "namespaces":
         return f"the namespace {quoted(refusal.name)} does not exist: create it, or add it to the manifests"
-    if refusal.name:
-        return f"{refusal.kind} {quoted(refusal.name)} does not exist"
-    return f"there is no {refusal.path} (404)"
+    return f"{refusal.kind} {quoted(refusal.name)} does not exist"
 
 
 def _conflict(refusal: Refusal) -> SlipwayError:

@@ -13,8 +13,8 @@ from bot.sandbox import cluster_faults as faults
 from bot.sandbox.cluster import Cluster
 from bot.sandbox.faults import Answer, Fault
 from tests.contract import cluster_fixtures, kubernetes_stage
-from tests.contract.cluster_fixtures import config_map, deployment, eventually, owners_of
-from tests.contract.kubernetes_stage import Stage, changed, job, pod, secret
+from tests.contract.cluster_fixtures import config_map, deployment, owners_of
+from tests.contract.kubernetes_stage import Stage, changed, secret
 
 cluster_api, stage, pods = cluster_fixtures.cluster_api, kubernetes_stage.stage, kubernetes_stage.pods
 
@@ -215,6 +215,14 @@ def test_a_permission_that_is_missing_is_told_with_the_rule(stage: Stage, pods: 
     assert not stage.exists("apps/v1", "Deployment", "web")
 
 
+def test_a_permission_to_read_that_is_missing_is_told_with_the_rule(stage: Stage, pods: Cluster) -> None:
+    pods.forbid("get", "configmaps")
+    pods.forbid("get", "deployments")
+    told = stage.refused(config_map("settings"), deployment())
+    assert "may not get `configmaps` in namespace `recordings`" in told
+    assert "may not get `deployments` in namespace `recordings`" in told
+
+
 def test_a_namespace_and_what_is_in_it_come_in_one_go(stage: Stage) -> None:
     name = f"slipway-{secrets.token_hex(4)}"
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -268,60 +276,6 @@ def test_a_definition_and_an_object_of_its_kind_come_in_one_go(stage: Stage) -> 
         stage.api.call("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/sites.{group}")
 
 
-def test_a_finished_job_of_ours_is_made_anew_when_its_image_changes(stage: Stage, pods: Cluster) -> None:
-    assert stage.ended(*stage.apply(job())).state is RolloutState.COMPLETE
-    old = stage.api.get("batch/v1", "Job", "migrate")
-    applied = stage.apply(job("registry.example.com/web:2"))
-    new = stage.api.get("batch/v1", "Job", "migrate")
-    assert new["metadata"]["uid"] != old["metadata"]["uid"]
-    assert applied[0].changed
-    assert stage.ended(*applied).state is RolloutState.COMPLETE
-    assert not stage.apply(job("registry.example.com/web:2"))[0].changed
-
-
-def test_the_end_of_the_job_before_is_not_taken_for_the_new_ones(stage: Stage, pods: Cluster) -> None:
-    stage.ended(*stage.apply(job()))
-    with pods.controllers_paused():
-        applied = stage.apply(job("registry.example.com/web:2"))
-        assert stage.clusters.rollout(stage.target, applied, wait=0.5).state is RolloutState.PROGRESSING
-
-
-def test_a_running_job_is_not_deleted(stage: Stage, pods: Cluster) -> None:
-    with pods.controllers_paused():
-        stage.apply(job())
-        uid = stage.api.get("batch/v1", "Job", "migrate")["metadata"]["uid"]
-        told = stage.refused(config_map("settings"), job("registry.example.com/web:2"))
-    assert "a Job cannot be updated while it runs: wait until it has finished, or delete it" in told
-    assert stage.api.get("batch/v1", "Job", "migrate")["metadata"]["uid"] == uid
-    assert not stage.exists("v1", "ConfigMap", "settings")
-
-
-def test_somebody_elses_job_is_not_deleted(stage: Stage, pods: Cluster) -> None:
-    stage.api.call("POST", stage.api.path("batch/v1", "Job") + "?fieldManager=ci", job())
-    eventually(lambda: stage.api.get("batch/v1", "Job", "migrate"), lambda live: live["status"].get("succeeded"))
-    told = stage.refused(job("registry.example.com/web:2"))
-    assert "this one was not applied by Slipway: delete it first" in told
-    assert stage.exists("batch/v1", "Job", "migrate")
-
-
-def test_a_finished_job_stays_where_the_new_one_would_be_refused(stage: Stage, pods: Cluster) -> None:
-    stage.ended(*stage.apply(job()))
-    told = stage.refused(job(""))
-    assert "spec.template.spec.containers[0].image" in told
-    assert stage.exists("batch/v1", "Job", "migrate")
-
-
-def test_of_a_bare_pod_the_image_is_changed_in_place_and_nothing_else_is(stage: Stage, pods: Cluster) -> None:
-    assert stage.ended(*stage.apply(pod())).state is RolloutState.COMPLETE
-    uid = stage.api.get("v1", "Pod", "once")["metadata"]["uid"]
-    stage.apply(pod("registry.example.com/web:2"))
-    live = stage.api.get("v1", "Pod", "once")
-    assert live["metadata"]["uid"] == uid
-    assert live["spec"]["containers"][0]["image"] == "registry.example.com/web:2"
-    told = stage.refused(pod("registry.example.com/web:2", hostname="else"))
-    assert "of a running Pod only the image can be changed: delete it first, or make it a Deployment" in told
-
-
 def test_an_answer_lost_after_the_write_is_settled_by_applying_again(stage: Stage, pods: Cluster) -> None:
     pods.faults.add("PATCH", r"settings\?(?!.*dryRun)", faults.perform_then_drop())
     with pytest.raises(Transient):
@@ -355,6 +309,13 @@ def test_a_server_that_is_too_busy_says_when_to_come_back(stage: Stage, pods: Cl
     with pytest.raises(Transient) as caught:
         stage.apply(config_map("settings"))
     assert caught.value.retry_after == 3
+
+
+def test_an_object_that_no_dry_run_may_try_is_applied_untried(stage: Stage, pods: Cluster) -> None:
+    message = 'admission webhook "w.example.com" does not support dry run'
+    refused = {"kind": "Status", "code": 400, "reason": "BadRequest", "message": message}
+    pods.faults.add("PATCH", "settings.*dryRun=All", faults.status(400, refused))
+    assert stage.apply(config_map("settings"))[0].changed
 
 
 def test_a_workload_that_is_being_deleted_is_waited_for(stage: Stage) -> None:

@@ -115,6 +115,10 @@ def test_a_namespace_that_is_coming_or_going_is_waited_for(message: str) -> None
     assert isinstance(explained(refusal(403, message, reason="Forbidden")), Transient)
 
 
+def test_a_kind_that_discovery_knows_and_the_server_does_not_serve_yet_is_waited_for() -> None:
+    assert isinstance(explained(recorded("old API group of 2018: extensions/v1beta1")), Transient)
+
+
 def test_a_full_quota_is_told_by_its_name_and_numbers() -> None:
     message = (
         'pods "once" is forbidden: exceeded quota: small, requested: limits.memory=1Gi, used: limits.memory=512Mi, '
