@@ -7,7 +7,7 @@ tip carries a ``Slipway-Id`` that has not arrived on the config branch.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.activity import Work, activity
@@ -17,7 +17,16 @@ from bot.errors import Permanent
 from bot.facts import ConfigCommit
 from bot.ports import ConfigRepo, Queue
 from bot.releases import Deployment, Outcome, Release, promotion_branch
-from bot.steps.state import CATALOG, decode, deployment, hold_path, manifest_texts, outcome, read_catalog
+from bot.steps.state import (
+    CATALOG,
+    decode,
+    deployment,
+    hold_path,
+    manifest_files,
+    manifest_texts,
+    outcome,
+    read_catalog,
+)
 
 HOLDS = ".slipway/holds"
 
@@ -250,7 +259,9 @@ class _Look:
         if known is not None and known.deployed is not None and known.changed == changed:
             return known.deployed
         bumped = self._bumped(app, environment, changed) if changed else None
-        return bumped or deployment(self._config, self._head, app, environment)
+        found = bumped or deployment(self._config, self._head, app, environment)
+        gone = not found.images and not manifest_files(self._config, self._head, app, environment)
+        return replace(found, changed_in=None) if gone else found
 
     def _bumped(self, app: App, environment: Environment, changed: ConfigCommit) -> Deployment | None:
         """What the newest change says of itself, where it is a bump of this place and the files say nothing else.
