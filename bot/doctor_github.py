@@ -175,12 +175,9 @@ def webhook(hub: Hub, repo: str, events: tuple[str, ...]) -> Finding:
     seen = hub.probe.get(repo, f"list the webhooks of {repo}", f"/repos/{repo}/hooks?per_page=100")
     if seen.body is None:
         return _hidden_hooks(part, repo, events)
-    hook = next((hook for hook in seen.body if _leads_here(hook)), None)
+    hook = next(filter(_leads_here, seen.body), None)
     if hook is None:
-        remedy = (
-            f"Add one with the URL https://YOUR-HOST{HOOK_PATH}, GITHUB_WEBHOOK_SECRET and the events {listed(events)}."
-        )
-        return fail(part, f"No webhook points to {HOOK_PATH}.", remedy)
+        return _of_organisation(hub, part, repo, events)
     if not hook.get("active", True):
         return fail(part, "The webhook is switched off.", "Tick `Active` in its settings.")
     lacking = _lacking(hook.get("events") or (), events)
@@ -195,6 +192,21 @@ def _hidden_hooks(part: str, repo: str, events: tuple[str, ...]) -> Finding:
         part,
         "Webhooks are shown to administrators alone, and the bot is none.",
         f"Look at {repo}'s settings yourself: one must point to {HOOK_PATH} with the events {listed(events)}.",
+    )
+
+
+def _of_organisation(hub: Hub, part: str, repo: str, events: tuple[str, ...]) -> Finding:
+    """Where the repository has no webhook, its organisation's may do; its owners alone may see that."""
+    owner = repo.partition("/")[0]
+    seen = hub.probe.get(repo, f"list the webhooks of {owner}", f"/orgs/{owner}/hooks?per_page=100")
+    hook = next(filter(_leads_here, seen.body or ()), None)
+    if hook is not None and hook.get("active", True) and not _lacking(hook.get("events") or (), events):
+        return ok(part, f"The webhook of the organisation {owner} is set up.")
+    unseen = " (One of the organisation would do, but the bot may not see those.)" if seen.body is None else ""
+    return fail(
+        part,
+        f"No webhook points to {HOOK_PATH} with the events {listed(events)}.",
+        f"Add one with the URL https://YOUR-HOST{HOOK_PATH}, GITHUB_WEBHOOK_SECRET and these events.{unseen}",
     )
 
 

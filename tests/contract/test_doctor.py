@@ -3,19 +3,22 @@
 import base64
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from bot.adapters.dbos_database import migrate
 from bot.adapters.registry import HttpRegistry
 from bot.adapters.registry_probe import TAG, RegistryProbe
-from bot.doctor import engine, examine
+from bot.doctor import database, engine, examine
 from bot.doctor_config import registry as try_registry
-from bot.errors import SlipwayError
+from bot.errors import Permanent, SlipwayError
 from bot.findings import Finding, State
 from bot.sandbox.faults import Answer
 from bot.sandbox.registry import Registry
@@ -156,6 +159,34 @@ def test_a_database_without_tables_calls_for_migrate(ready: World) -> None:
     assert finding.state is State.FAIL
     assert "at version 0" in finding.text
     assert "python -m bot migrate" in finding.text
+
+
+def test_a_database_of_a_newer_version_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'slipway.db'}"
+    migrate(url)
+    with closing(sqlite3.connect(tmp_path / "slipway.db")) as connection, connection:
+        connection.execute("UPDATE dbos_migrations SET version = 999")
+    with pytest.raises(Permanent, match=r"at version 999, .*a newer version has run on it"):
+        database(url)
+
+
+def test_on_postgres_the_write_is_tried_and_taken_back(postgres_url: str) -> None:
+    with pytest.raises(Permanent, match="python -m bot migrate"):
+        database(postgres_url)
+    migrate(postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("INSERT INTO dbos.slipway_probe VALUES (1, 'now')")
+        connection.commit()
+        assert database(postgres_url).text == "PostgreSQL is up to date and can be written to."
+        assert connection.execute("SELECT count(*) FROM dbos.slipway_probe").fetchone() == (1,)
+
+
+def test_a_key_that_is_none_leaves_git_and_database_checked(ready: World) -> None:
+    parts = found(ready, GITHUB_APP_ID="7", GITHUB_APP_PRIVATE_KEY="nonsense")
+    assert failed(parts) == {"github identity"}
+    assert "GITHUB_APP_PRIVATE_KEY is not the private key of a GitHub App" in parts["github identity"][0].text
+    assert parts["database"][0].state is State.OK
+    assert parts["catalog"][0].text == "not checked: there is no identity on GitHub"
 
 
 def test_an_engine_that_is_not_there_is_named_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

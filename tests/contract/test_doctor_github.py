@@ -203,8 +203,14 @@ def test_no_webhook_leads_to_the_bot(forge: Forge) -> None:
     forge.add_webhook(CONFIG, "http://127.0.0.1:9/elsewhere", "x")
     finding = webhook(bot(forge, Level.ADMIN), CONFIG, CONFIG_EVENTS)
     assert finding.state is State.FAIL
-    assert finding.text == "No webhook points to /webhooks/github."
+    assert finding.text.startswith("No webhook points to /webhooks/github with the events `push`")
     assert "https://YOUR-HOST/webhooks/github" in finding.remedy
+
+
+def test_an_organisations_webhook_does_as_well(forge: Forge) -> None:
+    hub = bot(forge, Level.ADMIN)
+    answers(forge, "/orgs/acme/hooks", [{"id": 1, "active": True, "events": ["*"], "config": {"url": NOBODY_LISTENS}}])
+    assert webhook(hub, CONFIG, CONFIG_EVENTS).text == "The webhook of the organisation acme is set up."
 
 
 def test_a_webhook_that_leaves_out_events_is_told_which(forge: Forge) -> None:
