@@ -33,10 +33,6 @@ HOLDS = ".slipway/holds"
 _REASON = re.compile(r"^reason:[ \t]*['\"]?(\S.*?)['\"]?[ \t]*$", re.MULTILINE)
 
 
-_REFERENCE = re.compile(r" \([^\s()]+/[^\s()]+#[0-9]+\)$")
-"""A bump's description ends in the pull request, which is shown beside it (``messages.commit_body``)."""
-
-
 class CellState(StrEnum):
     """What an app's place in an environment is like. The values are what people and scripts read."""
 
@@ -308,11 +304,6 @@ class _Look:
         if commit is None or release is None or self._config.find(self._head, "Slipway-Id", _id(commit)) is not None:
             return None
         return Pending(release, branch, tip, commit.committed_at)
-
-
-def title_of(release: Release) -> str:
-    """What a release changes, in a line."""
-    return _REFERENCE.sub("", release.merge.title or release.merge.subject)
 
 
 def _id(commit: ConfigCommit) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 from bot.activity import Work
 from bot.links import Links
-from bot.overview import Cell, Overview, Pending, Row, title_of
+from bot.overview import Cell, Overview, Pending, Row
 from bot.release_history import History, Stage
 from bot.releases import Release
+from bot.telling import title_of
 
 
 def overview_facts(overview: Overview, links: Links | None) -> dict[str, Any]:

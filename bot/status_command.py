@@ -16,16 +16,16 @@ from rich.text import Text
 from bot.activity import Work
 from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.dbos_queue import DbosQueue
-from bot.ages import ago
 from bot.config_mirror import links, open_mirror
 from bot.errors import Permanent, SlipwayError
 from bot.facts import JobState
 from bot.links import Links
 from bot.logs import Redactor
 from bot.messages import duration, short
-from bot.overview import Cell, CellState, Overview, Row, overview, title_of
+from bot.overview import Cell, CellState, Overview, Row, overview
 from bot.overview_json import overview_facts
 from bot.settings import Settings
+from bot.telling import ago, title_of
 from bot.wiring import QUEUES
 from bot.wording import did_you_mean
 

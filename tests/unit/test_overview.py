@@ -6,10 +6,11 @@ from bot.activity import Tone, activity, sentence
 from bot.facts import Job, JobState
 from bot.jobs import Ended, approve_job, build_job, reconcile_job, release_job, sync_job
 from bot.links import Links
-from bot.overview import Cell, CellState, Overview, overview, title_of
+from bot.overview import Cell, CellState, Overview, overview
 from bot.overview_json import overview_facts
 from bot.releases import Outcome
 from bot.steps.build import BuildResult
+from bot.telling import title_of
 from tests.config_fake import CATALOG, MANIFEST, FakeConfig, FakeQueue, release
 
 LINKS = Links("https://github.example", "acme/config", "main")

@@ -1,6 +1,12 @@
-"""How long ago something was, as people say it. Pure."""
+"""Small words about releases and times that pages and commands share. Pure."""
 
+import re
 from datetime import datetime
+
+from bot.releases import Release
+
+_REFERENCE = re.compile(r" \([^\s()]+/[^\s()]+#[0-9]+\)$")
+"""A bump's description ends in the pull request, which is shown beside it (``messages.commit_body``)."""
 
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (48 * 3600, 3600, "h"))
 """(seconds below which, seconds in one, unit)."""
@@ -27,3 +33,8 @@ def ago(moment: str | None, now: datetime) -> str:
         if seconds < below:
             return f"{int(seconds // one)} {unit} ago"
     return f"{int(seconds // _DAY)} days ago"
+
+
+def title_of(release: Release) -> str:
+    """What a release changes, in a line."""
+    return _REFERENCE.sub("", release.merge.title or release.merge.subject)
