@@ -174,7 +174,7 @@ def _approve(teller: Teller, number: int, url: str, *, yes: bool) -> None:
     """A person approves: in the browser, or here; with --yes the story does it for them."""
     forge = teller.scene.forge
     if not yes:
-        teller.console.print(f"\n  Open {url} and press [bold]Approve[/] as @{APPROVER},")
+        teller.console.print(f"\n  Open {url}?as={APPROVER} and press [bold]Approve[/],")
         teller.console.print("  or press Enter here to approve in the terminal.", end=" ")
         pressed = _await_person(lambda: _merged(teller.scene, number))
         teller.console.print()
