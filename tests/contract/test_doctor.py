@@ -58,15 +58,27 @@ def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def ready(tmp_path: Path, logged_out: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world with one app, where all is well."""
-    url = f"sqlite:///{tmp_path / 'slipway.db'}"
+    folder = tmp_path_factory.mktemp("world")
+    url = f"sqlite:///{folder / 'slipway.db'}"
     migrate(url)
-    with Registry(tmp_path / "registry") as registry, world(tmp_path, url, registry_host=registry.host) as made:
-        made.registry_requests = lambda: list(registry.requests)
+    with Registry(folder / "registry") as registry, world(folder, url, registry_host=registry.host) as made:
         made.add_app("site")
         yield made
+
+
+@pytest.fixture
+def ready(shared: World, logged_out: Path) -> Iterator[World]:
+    """The world; what a test breaks in the config repo and in the clusters is mended afterwards."""
+    head, apps = shared.git("rev-parse", "master"), list(shared.apps)
+    yield shared
+    shared.git("update-ref", "refs/heads/master", head)
+    shared.apps[:] = apps
+    for cluster in shared.clusters.values():
+        cluster.permit_all()
+        cluster.start()
 
 
 def found(world: World, **changes: str) -> dict[str, list[Finding]]:
