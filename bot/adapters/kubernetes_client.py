@@ -24,7 +24,7 @@ DEFAULT_KUBECONFIG = "~/.kube/config"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a pod's credentials."""
 
-CONNECTIONS = 64
+CONNECTIONS = 256
 """Kept open to one API server; further ones are opened and thrown away."""
 
 _RETRIES = urllib3.Retry(
