@@ -232,20 +232,26 @@ class _Result:
 
 
 def _roll_out(run: Run, services: Services, app: str, environment: str, commit: str) -> _Result:
+    """A cluster that refuses the manifests has failed; one that cannot be asked how it goes is unknown."""
     try:
         applied = _step(run, "apply", lambda: rollout.apply(services, app, environment, commit))
-        while True:
-            look = _step(run, "watch the rollout", lambda: rollout.watch(services, app, environment, applied))
-            if look.rollout.state is RolloutState.COMPLETE:
-                return _Result(Outcome.HEALTHY, look.seconds)
-            if look.newer is not None:
-                return _Result(Outcome.SUPERSEDED, look.seconds, newer=look.newer)
-            if look.rollout.state is RolloutState.FAILED or look.seconds > services.rollout_timeout:
-                return _diagnosed(run, services, applied, look.rollout, look.seconds)
-    except Permanent as error:
-        return _Result(Outcome.FAILED, reason=str(error))
+    except SlipwayError as error:
+        return _Result(Outcome.FAILED if isinstance(error, Permanent) else Outcome.UNKNOWN, reason=str(error))
+    try:
+        return _watched(run, services, app, environment, applied)
     except SlipwayError as error:
         return _Result(Outcome.UNKNOWN, reason=str(error))
+
+
+def _watched(run: Run, services: Services, app: str, environment: str, applied: AppliedSet) -> _Result:
+    while True:
+        look = _step(run, "watch the rollout", lambda: rollout.watch(services, app, environment, applied))
+        if look.rollout.state is RolloutState.COMPLETE:
+            return _Result(Outcome.HEALTHY, look.seconds)
+        if look.newer is not None:
+            return _Result(Outcome.SUPERSEDED, look.seconds, newer=look.newer)
+        if look.rollout.state is RolloutState.FAILED or look.seconds > services.rollout_timeout:
+            return _diagnosed(run, services, applied, look.rollout, look.seconds)
 
 
 def _diagnosed(run: Run, services: Services, applied: AppliedSet, last: Rollout, seconds: float) -> _Result:

@@ -64,3 +64,26 @@ def test_a_refusal_to_merge_is_told_on_the_promotion(shared: World) -> None:
     assert "**Merging this promotion failed.**" in comment
     assert "quash" in comment
     assert app.bumps("production") == []
+
+
+def test_a_cluster_that_is_away_is_unknown_until_it_is_back(shared: World) -> None:
+    app = shared.add_app("away")
+    first = app.merge("First")
+    app.await_live("staging", first)
+    shared.clusters["staging"].stop()
+    try:
+        second = app.merge("Second")
+        unknown = app.await_live("staging", second)
+        assert unknown.outcome == "unknown"
+        assert "cluster" in unknown.reason
+    finally:
+        shared.clusters["staging"].start()
+    bump = app.await_bump("staging", second)
+
+    def healthy() -> bool:
+        outcome = app.outcome(bump, "staging")
+        return outcome is not None and outcome.outcome == "healthy"
+
+    until("the sync to be made up for", healthy)
+    assert f":{second[:7]}@" in (app.running("staging") or "")
+    assert len(app.bumps("staging", second)) == 1
