@@ -3,7 +3,7 @@
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -116,7 +116,7 @@ def bump(app: str, version: int, environment: str = "staging", author: Person | 
     return Change(id_, message, author, edit)
 
 
-def together(calls: list[Callable[[], T]]) -> list[Future[T]]:
+def together(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     """Run all calls at the same moment; the futures are done."""
     start = threading.Barrier(len(calls))
 

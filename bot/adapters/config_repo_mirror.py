@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeVar
 
 from bot.adapters.config_repo_push import Pushed, RefUpdate, push
 from bot.adapters.git_command import GitCommand, Login, Patience, plain_url
-from bot.adapters.git_errors import GitFailure, explain, mirror_is_broken
+from bot.adapters.git_errors import GitFailure, disk_is_full, explain, failure_is_remote, mirror_is_broken
 from bot.adapters.git_history import History
 from bot.adapters.git_objects import Damaged, ObjectReader, UnknownCommit
 from bot.adapters.together import Take, Together
@@ -136,7 +136,7 @@ class Mirror:
 
     def _mend(self, problem: Damaged | GitFailure, seen: int) -> None:
         """Clone afresh, unless that was done since generation ``seen``, or would be of no use: then raise."""
-        if isinstance(problem, GitFailure) and not mirror_is_broken(problem):
+        if isinstance(problem, GitFailure) and (problem.status < 0 or disk_is_full(problem)):
             raise explain(problem, "working on the mirror of", self.name) from problem
         if isinstance(problem, UnknownCommit) and not self._must_have(problem.sha):
             raise problem
@@ -171,7 +171,7 @@ class Mirror:
             for left in self.git.folder.glob(pattern):
                 left.unlink(missing_ok=True)
         try:
-            mine = self.git.local("config", "--get", "remote.origin.url").decode().strip() == self.url
+            mine = self.git.local("config", "--get", "remote.origin.url").strip() == self.url.encode()
         except GitFailure:
             mine = False
         if not mine:
@@ -208,12 +208,22 @@ class Mirror:
         try:
             self._fetch()
         except GitFailure as failure:
-            if not mirror_is_broken(failure):
+            if not (mirror_is_broken(failure) or self._is_unsound(failure)):
                 raise explain(failure, "fetching the config repo", self.name) from failure
             self._throw_away()
             self._fetch_again()
         for one in waiting:
             one.answer.set_result(None)
+
+    def _is_unsound(self, failure: GitFailure) -> bool:
+        """Whether git finds fault with the mirror, after a failure that is neither the server's nor the network's."""
+        if failure.timed_out or disk_is_full(failure) or failure_is_remote(failure):
+            return False
+        try:
+            self.git.local("fsck", "--connectivity-only", "--no-dangling")
+        except GitFailure:
+            return True
+        return False
 
     def _fetch_again(self) -> None:
         try:
@@ -233,7 +243,7 @@ class Mirror:
             timeout=self.git.patience.fetch,
         )
         lines = self.git.local("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", NOTES)
-        refs = {name: sha for sha, _, name in (line.partition(" ") for line in lines.decode().splitlines())}
+        refs = {name: sha for sha, _, name in (line.partition(" ") for line in _text(lines).split("\n")) if name}
         with self._state:
             self._refs = _changed(refs, self._pushed_since_fetch)
             due = first or self._made_since_tidy >= _TIDY_EVERY
@@ -248,7 +258,7 @@ class Mirror:
             )
         except GitFailure as failure:
             raise explain(failure, "looking for the default branch of", self.name) from failure
-        for line in answer.decode().splitlines():
+        for line in _text(answer).split("\n"):
             target, _, name = line.partition("\t")
             if name == "HEAD" and target.startswith("ref: refs/heads/"):
                 return target.removeprefix("ref: refs/heads/")
@@ -260,6 +270,11 @@ class Mirror:
 def _changed(refs: Mapping[str, str], by: Mapping[str, str | None]) -> dict[str, str]:
     """The refs after a push; None is a deletion."""
     return {ref: sha for ref, sha in {**refs, **by}.items() if sha is not None}
+
+
+def _text(output: bytes) -> str:
+    """Names of refs are bytes to git; whatever they are, they come back as they went."""
+    return output.decode("utf-8", "surrogateescape")
 
 
 def _lock(folder: Path) -> BinaryIO:

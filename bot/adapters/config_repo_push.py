@@ -64,7 +64,7 @@ def push(git: GitCommand, url: str, repo: str, updates: Sequence[RefUpdate]) -> 
     arguments += [f"--force-with-lease={one.ref}:{one.expected}" for one in updates if one.expected is not None]
     arguments += [url, *(f"{one.sha or ''}:{one.ref}" for one in updates)]
     try:
-        output = git.remote(url, repo, *arguments, timeout=git.patience.push).decode()
+        output = git.remote(url, repo, *arguments, timeout=git.patience.push).decode(errors="replace")
         failure = None
     except GitFailure as error:
         output, failure = error.stdout, error

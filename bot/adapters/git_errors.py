@@ -120,6 +120,11 @@ def disk_is_full(failure: GitFailure) -> bool:
     return any(words in _own(failure) for words in _DISK)
 
 
+def failure_is_remote(failure: GitFailure) -> bool:
+    """Whether it was the server or the network that failed."""
+    return _has(failure, ("unable to access", *_UNAUTHORISED, *_NOT_FOUND, *_SENT))
+
+
 def may_have_been_sent(failure: GitFailure) -> bool:
     """Whether a failed push may have taken effect: it had got past the greeting when the connection broke."""
     return failure.timed_out or _has(failure, _SENT)

@@ -1,18 +1,20 @@
 """The mirror may be lost, damaged, contended for or cut off: what is said, and that it mends itself."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bot.adapters.git_command import Patience
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
-from tests.git_stage import CONFIG, TOKEN, GitStage, bump, stage
+from tests.git_stage import CONFIG, TOKEN, GitStage, bump, stage, together
 
 __all__ = ["stage"]
 
@@ -95,6 +97,8 @@ DAMAGES = [
     leave_locks,
 ]
 
+SOME_DAMAGES = [empty_all, remove_all, remove_a_tree, leave_locks]
+
 Damage = Callable[[GitStage, Path], None]
 
 
@@ -114,7 +118,7 @@ def test_a_mirror_that_is_damaged_while_it_is_used_mends_itself(stage: GitStage,
     assert repo.last_change(repo.fetch(), ["staging/a.yaml"]) == commit
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("damage", SOME_DAMAGES, ids=lambda one: one.__name__)
 def test_a_bump_on_a_damaged_mirror_gets_through(stage: GitStage, damage: Damage) -> None:
     repo = stage.open()
     repo.fetch()
@@ -125,7 +129,7 @@ def test_a_bump_on_a_damaged_mirror_gets_through(stage: GitStage, damage: Damage
     assert stage.git("ls-tree", "-r", "--name-only", "main").split() == sorted(PATHS)
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("damage", SOME_DAMAGES, ids=lambda one: one.__name__)
 def test_a_proposal_and_a_note_on_a_damaged_mirror_get_through(stage: GitStage, damage: Damage) -> None:
     repo = stage.open()
     head = repo.fetch()
@@ -146,6 +150,52 @@ def test_a_mirror_that_was_damaged_before_the_start_is_cloned_afresh(stage: GitS
     head = repo.fetch()
 
     assert repo.read(head, "staging/a.yaml") == b"image: a:1\n"
+    assert repo.make(bump("a", 2)) is not None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_mirror_that_is_hit_anywhere_never_gives_a_wrong_answer(stage: GitStage, seed: int) -> None:
+    stage.commit({f"many/{n}.yaml": f"image: m:{n}\n" for n in range(120)}, "Enough for a pack")
+    rng = random.Random(seed)
+    repo = stage.open()
+    repo.make(bump("a", 2))
+    files = sorted(file for file in (stage.folder / "mirror" / "mirror.git").rglob("*") if file.is_file())
+    for file in rng.sample(files, rng.choice([1, 2, len(files) // 2])):
+        content = file.read_bytes()
+        file.chmod(0o600)
+        at = rng.randrange(len(content) + 1)
+        file.write_bytes(rng.choice([b"", content[:at], content[:at] + b"\xff" + content[at + 1 :], rng.randbytes(60)]))
+    stage.commit({"x": "1"}, "By hand")
+
+    head = repo.fetch()
+
+    assert head == stage.tip()
+    assert repo.files(head, "staging") == ("staging/a.yaml", "staging/b.yaml")
+    assert repo.read(head, f"many/{seed}.yaml") == f"image: m:{seed}\n".encode()
+    assert repo.make(bump("b", 2)) is not None
+    assert stage.git("diff", "--name-only", "main~1", "main") == "staging/b.yaml"
+
+
+def test_many_threads_on_a_damaged_mirror_clone_it_once(stage: GitStage) -> None:
+    repo = stage.open()
+    head = repo.fetch()
+    empty_all(stage, stage.folder / "mirror" / "mirror.git")
+    repo._mirror.objects.close()
+    stage.server.requests.clear()
+
+    answers = together([partial(repo.read, head, "staging/a.yaml")] * 12)
+
+    assert {answer.result() for answer in answers} == {b"image: a:1\n"}
+    assert repo._mirror.generation == 2
+
+
+def test_a_mirror_that_git_finds_fault_with_in_words_nobody_knows_is_cloned_afresh(stage: GitStage) -> None:
+    repo = stage.open()
+    repo.fetch()
+    config = stage.folder / "mirror" / "mirror.git" / "config"
+    config.write_text(config.read_text().replace("bare = true", "bare = tru"))
+
+    assert repo.fetch() == stage.tip()
     assert repo.make(bump("a", 2)) is not None
 
 
