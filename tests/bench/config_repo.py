@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.bootstrap import DEMO_GIT, ensure_environment, require_git
 
 ROOT = Path(__file__).resolve().parents[2]
-WIDTH = 100
+WIDTH = 120
 """Columns that the table needs: a pipe, which has none, gets as many."""
 
 

@@ -25,18 +25,15 @@ BOT = Person("slipway[bot]", 41)
 
 @dataclass
 class Slipway:
-    """The adapter, called by as many threads as there are bumps in a wave. ``made`` is what it says it committed."""
+    """The adapter, called by a worker's threads, one for each bump. ``made`` is what it says it committed."""
 
     config: GitConfigRepo
+    pool: ThreadPoolExecutor
     made: list[tuple[Bump, str | None]] = field(default_factory=list)
 
     def run(self, wave: Sequence[Bump]) -> None:
         changes = [bump.change for bump in wave]
-        if len(changes) == 1:
-            commits = [self._make(changes[0])]
-        else:
-            with ThreadPoolExecutor(len(changes)) as pool:
-                commits = list(pool.map(self._make, changes))
+        commits = list(self.pool.map(self._make, changes))
         self.made += [(bump, made.sha if made else None) for bump, made in zip(wave, commits, strict=True)]
 
     def _make(self, change: Change, attempts: int = 5) -> ConfigCommit | None:
@@ -50,11 +47,11 @@ class Slipway:
 
 
 @contextlib.contextmanager
-def slipway(folder: Path, url: str) -> Iterator[Slipway]:
-    options = {"url": url, "name": "org/config", "branch": "main"}
-    with GitConfigRepo(folder, **options, committer=BOT, token=lambda _: TOKEN) as config:  # type: ignore[arg-type]
+def slipway(folder: Path, url: str, threads: int) -> Iterator[Slipway]:
+    config = GitConfigRepo(folder, url=url, name="org/config", branch="main", committer=BOT, token=lambda _: TOKEN)
+    with config, ThreadPoolExecutor(threads) as pool:
         config.fetch()
-        yield Slipway(config)
+        yield Slipway(config, pool)
 
 
 class Floor:

@@ -18,7 +18,7 @@ from tests.bench.server import Server, serve_apart
 LARGE = 5_000
 """Manifests from which on a push takes so long that the competitor is given more time between two."""
 
-ENOUGH = 20.0
+ENOUGH = 10.0
 """Seconds after which a case is not repeated any more."""
 
 
@@ -111,7 +111,7 @@ def measure(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Results:
 def _measure_size(plan: Plan, size: int, server: Server, folder: Path, results: Results) -> None:
     folder.mkdir()
     urls = {name: _copy(server, size, name) for name in ("slipway", "floor", "script")}
-    with slipway(folder / "slipway", urls["slipway"]) as ours:
+    with slipway(folder / "slipway", urls["slipway"], max(plan.callers)) as ours:
         competitor = Competitor(Floor(folder / "competitor", urls["slipway"]), 1.0 if size >= LARGE else 0.2)
         lane = Lane("slipway", ours.run, bumps(size))
         floor = Lane("floor", Floor(folder / "floor", urls["floor"]).run, bumps(size))
@@ -143,7 +143,7 @@ def _measure_memory(plan: Plan, server: Server, folder: Path, results: Results) 
     """What Slipway's process keeps of many bumps, 32 at a time, once the first waves have warmed it up."""
     create(server.bare("memory/slipway"), plan.memory_manifests)
     supply, wave = bumps(plan.memory_manifests), max(plan.callers)
-    with slipway(folder / "memory", server.repo_url("memory/slipway")) as ours:
+    with slipway(folder / "memory", server.repo_url("memory/slipway"), wave) as ours:
         for _ in range(3):
             ours.run(list(itertools.islice(supply, wave)))
         before, until = _resident(), len(ours.made) + plan.memory_bumps
