@@ -62,7 +62,7 @@ _CONFIG = {
     "credential.helper": "",
     "gc.auto": "0",
     "maintenance.auto": "false",
-    "safe.directory": "*", "pack.compression": "0",
+    "safe.directory": "*",
     "http.lowSpeedLimit": "1",
 }
 
