@@ -130,8 +130,7 @@ def about(job_id: str) -> About:
         case ["release", app, sha, _]:
             return About(f"Release of {app} {short(sha)}", app=app, sha=sha)
         case ["build", *image, sha, _] if image:
-            repository = "/".join(image)
-            return About(f"Build of {repository} {short(sha)}", image=repository, sha=sha)
+            return About(f"Build of {image[-1]} {short(sha)}", image="/".join(image), sha=sha)
         case ["sync", app, environment, commit, _]:
             return About(f"Rollout of {app} on {environment}", app=app, environment=environment, commit=commit)
         case ["approve", number, *_] if number.isdecimal():
@@ -157,7 +156,7 @@ def _ending(record: JobRecord) -> tuple[str, str, tuple[str, ...]]:
         case BuildResult(image=None, reason=reason, evidence=evidence):
             return "failed", sentence(reason), evidence
         case BuildResult(image=str(image), built=built):
-            return "done", sentence(f"{'built' if built else 'found in the registry:'} {image}"), ()
+            return "done", sentence(f"{'built' if built else 'found in the registry:'} {image.rpartition('/')[2]}"), ()
         case str(reason):
             return "failed", sentence(reason), ()
     return record.state.value, sentence(record.state.value), ()

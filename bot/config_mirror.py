@@ -5,7 +5,6 @@ import contextlib
 from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.git_command import Token
 from bot.errors import Permanent
-from bot.links import Links
 from bot.releases import Person
 from bot.settings import Settings
 
@@ -39,11 +38,6 @@ def _mirror(settings: Settings, slot: str) -> GitConfigRepo:
         committer=NOBODY,
         token=_token(settings),
     )
-
-
-def links(settings: Settings, config: GitConfigRepo) -> Links:
-    """Where on GitHub things can be seen."""
-    return Links(settings.github_url, settings.config_repo, config.branch)
 
 
 def _token(settings: Settings) -> Token:

@@ -9,6 +9,7 @@ from bot.activity import Work
 from bot.links import Links
 from bot.overview import Cell, Overview, Pending, Row
 from bot.release_history import History, Stage
+from bot.release_list import Listed
 from bot.releases import Release
 from bot.telling import title_of
 
@@ -99,6 +100,20 @@ def work_facts(work: Work) -> dict[str, Any]:
         "environment": about.environment,
         "created_at": work.created_at,
         "updated_at": work.updated_at,
+    }
+
+
+def listed_facts(listed: Listed, links: Links | None) -> dict[str, Any]:
+    """One release of a list."""
+    return {
+        "id": listed.id,
+        "app": listed.app,
+        "sha": listed.sha,
+        "at": listed.at or None,
+        "release": release_facts(listed.release, links) if listed.release else None,
+        "job": work_facts(listed.job) if listed.job else None,
+        "runs_in": list(listed.runs_in),
+        "waits_for": list(listed.waits_for),
     }
 
 

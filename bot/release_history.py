@@ -193,7 +193,7 @@ def _build(release: Release | None, releases: tuple[Work, ...], builds: tuple[Wo
         state = _state_of_work(newest)
         return Stage("build", "image", state, newest.result or _under_way(newest), newest.updated_at)
     if release is not None:
-        return Stage("build", "image", StageState.DONE, sentence(f"built {release.image}"))
+        return Stage("build", "image", StageState.DONE, sentence(f"built {release.image.rpartition('/')[2]}"))
     asked = releases[0]
     return Stage("build", "image", _state_of_work(asked), asked.result or _under_way(asked), asked.updated_at)
 
@@ -263,7 +263,7 @@ def _rollout(entry: _Entry, bump: ConfigCommit) -> tuple[StageState, str, str]:
     if newest is not None and newest.under_way:
         return StageState.NOW, _under_way(newest), newest.updated_at
     if note is not None:
-        took = f"Healthy after {duration(note.seconds)}."
+        took = f"Healthy after {duration(note.seconds)}." if note.seconds >= 1 else "Healthy at once."
         state, otherwise = _OUTCOMES[note.outcome]
         return state, took if note.outcome is Outcome.HEALTHY else sentence(note.reason or otherwise), note.at
     if newest is not None:

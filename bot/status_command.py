@@ -16,7 +16,7 @@ from rich.text import Text
 from bot.activity import Work
 from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.dbos_queue import DbosQueue
-from bot.config_mirror import links, open_mirror
+from bot.config_mirror import open_mirror
 from bot.errors import Permanent, SlipwayError
 from bot.facts import JobState
 from bot.links import Links
@@ -84,7 +84,8 @@ def status(apps: tuple[str, ...], *, as_json: bool, watch: bool) -> None:
     settings = Settings.read(os.environ)
     with open_mirror(settings, "status") as config:
         queue = DbosQueue(settings.database_url, QUEUES, connections=1)
-        looker = _Looker(config, queue, links(settings, config), Redactor(settings.secrets()))
+        web = Links(settings.github_url, settings.config_repo, config.branch)
+        looker = _Looker(config, queue, web, Redactor(settings.secrets()))
         first = looker.look()
         _require_known(apps, first)
         if watch:

@@ -1,11 +1,18 @@
-"""Which adapter serves the web process. It stores deliveries, so it loads nothing that talks to GitHub or a cluster."""
+"""Which adapter serves the web process. It stores deliveries, so it loads nothing that talks to GitHub or a cluster.
+
+Its pages read the config repo. What they need for that is loaded when somebody looks at one.
+"""
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from bot.adapters.dbos_queue import DbosQueue
-from bot.settings import WebSettings
+from bot.links import Links
+from bot.logs import Redactor
+from bot.ports import ConfigRepo
+from bot.settings import Settings, WebSettings
 
 QUEUES: Mapping[str, str] = {
     "delivery": "deliveries",
@@ -18,19 +25,49 @@ QUEUES: Mapping[str, str] = {
 }
 """The queue of each workflow."""
 
+CREDENTIALS = ("GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "GITHUB_APP_PRIVATE_KEY")
+"""Variables whose values no log and no page may hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebParts:
-    """What the web process is made of."""
+    """What the web process is made of.
+
+    Attributes:
+        jobs: the queue once more, with a connection of its own: whoever looks at a page keeps no delivery waiting.
+        open_config: see ``webhooks.sight.Source``.
+        redact: hides this process's credentials.
+    """
 
     queue: DbosQueue
     webhook_secret: bytes
     database_ok: Callable[[], None]
+    jobs: DbosQueue
+    open_config: Callable[[], tuple[ConfigRepo, Callable[[str], Links]]]
+    redact: Redactor = field(default_factory=Redactor)
 
 
 def web_parts(environment: Mapping[str, str] = os.environ) -> WebParts:
-    """The web process: it stores deliveries and nothing else. Nothing is opened before the first request."""
+    """The web process: it stores deliveries, and shows what is there. Nothing is opened before the first request."""
     settings = WebSettings.read(environment)
     queue = DbosQueue(settings.database_url, QUEUES)
-    secret = settings.webhook_secret.get_secret_value().encode()
-    return WebParts(queue, secret, queue.check_writable)
+    return WebParts(
+        queue=queue,
+        webhook_secret=settings.webhook_secret.get_secret_value().encode(),
+        database_ok=queue.check_writable,
+        jobs=DbosQueue(settings.database_url, QUEUES, connections=1),
+        open_config=lambda: open_config(environment),
+        redact=Redactor(environment[name] for name in CREDENTIALS if environment.get(name)),
+    )
+
+
+def open_config(environment: Mapping[str, str]) -> tuple[ConfigRepo, Callable[[str], Links]]:
+    """The config repo through the web process's own mirror, and where on GitHub it is.
+
+    Raises:
+        SettingsError: the worker's variables are not set here.
+    """
+    from bot.config_mirror import open_mirror  # noqa: PLC0415 - only for those who look
+
+    settings = Settings.read(environment)
+    return open_mirror(settings, "web"), partial(Links, settings.github_url, settings.config_repo)

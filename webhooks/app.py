@@ -7,8 +7,9 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from bot.errors import SlipwayError
-from webhooks import github, health
+from webhooks import api, dashboard, github, health
 from webhooks.parts import Metrics, WebParts
+from webhooks.sight import Sight, Source
 
 log = structlog.get_logger()
 
@@ -16,24 +17,30 @@ APP_LOAD_ERROR = 4
 """gunicorn's exit code for an application that will not start (``gunicorn/arbiter.py``): it ends, with one message."""
 
 
-def create_app(parts: WebParts | None = None) -> Flask:
+def create_app(parts: WebParts | None = None, source: Source | None = None) -> Flask:
     """The application.
 
     Args:
         parts: what it works with; from the environment when None, and where that is not complete the process ends
             with the reason. Nothing is connected before the first request.
+        source: where the pages' facts come from; from the environment likewise. Without it there are no pages.
     """
-    app = Flask(__name__)
-    parts = parts if parts is not None else _parts_from_environment()
+    app = Flask(__name__, static_folder=None)
+    if parts is None:
+        parts, source = _parts_from_environment()
     metrics = Metrics()
     app.register_blueprint(github.blueprint(parts, metrics))
     app.register_blueprint(health.blueprint(parts, metrics))
+    if source is not None:
+        sight = Sight(source)
+        app.register_blueprint(dashboard.blueprint(sight))
+        app.register_blueprint(api.blueprint(sight))
     app.register_error_handler(HTTPException, _say)
     app.register_error_handler(Exception, _say_internal)
     return app
 
 
-def _parts_from_environment() -> WebParts:
+def _parts_from_environment() -> tuple[WebParts, Source]:
     from bot import logs  # noqa: PLC0415 - tests that bring their own parts configure their own logs
     from bot.wiring import web_parts  # noqa: PLC0415 - it imports every adapter
 
@@ -42,8 +49,8 @@ def _parts_from_environment() -> WebParts:
     except SlipwayError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(APP_LOAD_ERROR)
-    logs.configure(logs.Redactor([parts.webhook_secret.decode(errors="replace")]))
-    return parts
+    logs.configure(parts.redact)
+    return parts, Source(parts.jobs, parts.open_config, parts.redact)
 
 
 def _say(error: HTTPException) -> Response:

@@ -160,7 +160,7 @@ def test_work_is_shown_where_it_leads(config: FakeConfig, queue: FakeQueue) -> N
     assert [work.about.what for work in staging.work] == [
         "Rollout of blog on staging",
         "Release of blog 0707070",
-        "Build of registry.example.com/blog 0707070",
+        "Build of blog 0707070",
     ]
     assert cell(found, "blog", "production").work == ()
     assert cell(found, "shop", "staging").work == ()
@@ -254,11 +254,11 @@ def test_the_facts_are_json_with_links(config: FakeConfig, queue: FakeQueue) -> 
         (approve_job(12, "review-3-APPROVED"), Ended("waiting", "#12 is not approved yet"),
          "Approval of promotion #12", "#12 is not approved yet.", Tone.QUIET),
         (build_job("blog", "r.example/team/blog", "a" * 40), BuildResult("r.example/team/blog:a", built=True),
-         "Build of r.example/team/blog aaaaaaa", "Built r.example/team/blog:a.", Tone.GOOD),
+         "Build of blog aaaaaaa", "Built blog:a.", Tone.GOOD),
         (build_job("blog", "r.example/blog", "a" * 40), BuildResult("r.example/blog:a", built=False),
-         "Build of r.example/blog aaaaaaa", "Found in the registry: r.example/blog:a.", Tone.GOOD),
+         "Build of blog aaaaaaa", "Found in the registry: blog:a.", Tone.GOOD),
         (build_job("blog", "r.example/blog", "a" * 40), BuildResult(None, built=False, reason="exit 1"),
-         "Build of r.example/blog aaaaaaa", "Exit 1.", Tone.BAD),
+         "Build of blog aaaaaaa", "Exit 1.", Tone.BAD),
         (Job("delivery", "delivery/1-2", "x"), Ended("done", f"release/blog/{'a' * 40}/1, catalog/{'b' * 40}/1"),
          "Webhook 1-2", "Started release of blog aaaaaaa, check of the catalog at bbbbbbb.", Tone.GOOD),
         (reconcile_job("77"), Ended("failed", "GitHub is away"), "Look for what was missed", "GitHub is away.",

@@ -1,0 +1,133 @@
+"""The pages: what runs where, and the way of one release. Read-only, made on the server, whole without JavaScript."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, abort, make_response, render_template, request
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from bot.errors import SlipwayError
+from bot.messages import duration, short
+from bot.telling import ago, title_of
+from webhooks import access
+from webhooks.sight import Sight, Snapshot
+
+if TYPE_CHECKING:  # see webhooks.sight
+    from bot.activity import Work
+    from bot.overview import Cell, Row
+
+MOST_ROWS = 200
+"""Apps shown at once; a search finds the others, and ``all=1`` shows them."""
+
+AS_OF = "Slipway-As-Of"
+"""A header: when the config repo was read, which is news even where nothing else is."""
+
+LATELY = 15
+"""Finished jobs shown below the matrix; a build is told with its release."""
+
+URGENT = ("failed", "cannot be read", "unknown", "rolling out", "not applied yet", "healthy")
+"""The states of places in the order in which they are counted (``bot.overview.CellState``), the others after these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the overview's template is given beside the snapshot."""
+
+    rows: "tuple[Row, ...]"
+    found: int
+    total: int
+    query: str
+    waiting: "tuple[tuple[Row, Cell], ...]"
+    counts: tuple[tuple[str, int], ...]
+    now: "tuple[Work, ...]"
+    lately: "tuple[Work, ...]"
+
+
+def blueprint(sight: Sight) -> Blueprint:
+    """The routes."""
+    routes = Blueprint("dashboard", __name__, static_folder="static", static_url_path="/assets")
+    routes.before_request(access.refuse_strangers)
+    routes.after_request(access.protect)
+    routes.app_template_filter("short")(short)
+    routes.app_template_filter("duration")(duration)
+    routes.app_template_filter("title")(title_of)
+    routes.app_template_filter("ago")(lambda moment: ago(moment, datetime.now(UTC)))
+    routes.app_template_global("asset_version")(_asset_version)
+
+    @routes.get("/")
+    def home() -> str:
+        """What runs where."""
+        seen = sight.snapshot()
+        return render_template("overview.html", seen=seen, page=_page(seen))
+
+    @routes.get("/live")
+    def live() -> Response:
+        """The part of the overview that changes, for the script that keeps it up to date."""
+        seen = sight.snapshot()
+        response = Response()
+        if seen.as_of is not None:
+            response.headers[AS_OF] = seen.as_of.isoformat()
+        response.set_etag(hashlib.sha256(f"{seen.version} {request.query_string!r}".encode()).hexdigest()[:32])
+        response.make_conditional(request)
+        if response.status_code != HTTPStatus.NOT_MODIFIED:
+            response.set_data(render_template("live.html", seen=seen, page=_page(seen)))
+        return response
+
+    @routes.get("/releases/<id>")
+    def release(id: str) -> str:  # noqa: A002 - the design's word for it
+        """The way of one release."""
+        from bot.release_history import parse_release_id  # noqa: PLC0415 - see webhooks.sight
+
+        named = parse_release_id(id)
+        seen, history = sight.history(*named) if named else (None, None)
+        if history is None:
+            abort(404, f"There is no release {id}. Ids look like APP@ and the 40 hex digits of a commit.")
+        return render_template("release.html", seen=seen, history=history)
+
+    routes.register_error_handler(HTTPException, _say)
+    routes.register_error_handler(SlipwayError, lambda error: _say(ServiceUnavailable(str(error))))
+    return routes
+
+
+def _page(seen: Snapshot) -> Page:
+    """What is asked for, and the sums over everything."""
+    query = request.args.get("q", "").strip()
+    rows = seen.overview.rows if seen.overview else ()
+    found = [row for row in rows if query.lower() in row.app.name or query.lower() in row.app.source.lower()]
+    cells = [(row, cell) for row in rows for cell in row.cells]
+    return Page(
+        rows=tuple(found if request.args.get("all") else found[:MOST_ROWS]),
+        found=len(found),
+        total=len(rows),
+        query=query,
+        waiting=tuple((row, cell) for row, cell in cells if cell.pending),
+        counts=_counted(cell.state.value for _, cell in cells),
+        now=tuple(work for work in seen.work if work.under_way),
+        lately=tuple(work for work in seen.work if not work.under_way and not work.routine and work.kind != "build")[
+            :LATELY
+        ],
+    )
+
+
+def _counted(states: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """How many places are in each state; what somebody should look at comes first."""
+    counts = Counter(states)
+    return tuple((state, counts[state]) for state in (*URGENT, *sorted(set(counts) - set(URGENT))) if counts[state])
+
+
+def _say(error: HTTPException) -> Response:
+    """An error as a page of its own."""
+    return make_response(render_template("error.html", error=error), error.code or 500)
+
+
+@cache
+def _asset_version(name: str) -> str:
+    """A part of a file's address that changes with its content, so that no browser keeps an old one."""
+    return hashlib.sha256((Path(__file__).parent / "static" / name).read_bytes()).hexdigest()[:12]

@@ -1,0 +1,157 @@
+"""What the pages see: the config repo and the queue, looked at in the background, when somebody asks.
+
+The web process is there to store deliveries, so nothing of this is loaded, opened or read before a page is asked for,
+and no page waits for GitHub for long: it shows the last look, and says how old that is.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot.errors import SlipwayError
+from bot.ports import ConfigRepo, Queue
+
+if TYPE_CHECKING:  # a process that only takes webhooks does without these
+    from bot.activity import Work
+    from bot.links import Links
+    from bot.overview import Overview
+    from bot.release_history import History
+    from bot.release_list import Listed
+
+log = structlog.get_logger()
+
+FRESH_SECONDS = 3.0
+"""A look younger than this is good enough."""
+
+PATIENCE_SECONDS = 2.0
+"""How long a page waits for a new look before it shows the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the pages' facts come from.
+
+    Attributes:
+        jobs: the queue, for reading; not the one that stores deliveries, whose connections are for that alone.
+        open_config: opens the config repo and tells where on GitHub it is (a function of its config branch).
+            Raises a SlipwayError where the process is not told which repo, or its mirror is in use.
+        redact: hides secrets in what jobs tell.
+    """
+
+    jobs: Queue
+    open_config: Callable[[], tuple[ConfigRepo, "Callable[[str], Links]"]]
+    redact: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look.
+
+    Attributes:
+        overview: None before the first look that worked out.
+        links: where on GitHub things can be seen; None likewise.
+        work: the newest work, newest first.
+        as_of: when the config repo was read.
+        problem: why what is shown is old or missing; empty where it is as good as it can be.
+        version: another one whenever something else is to be seen.
+    """
+
+    overview: "Overview | None" = None
+    links: "Links | None" = None
+    work: "tuple[Work, ...]" = ()
+    as_of: datetime | None = None
+    problem: str = ""
+    version: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+class Sight:
+    """Keeps the newest snapshot. Safe for threads; starts none before the first question, so a fork is safe too.
+
+    Args:
+        source: where the facts come from.
+        fresh: seconds for which a look is good enough.
+        patience: seconds a question waits for a new look.
+    """
+
+    def __init__(self, source: Source, *, fresh: float = FRESH_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
+        self._source = source
+        self._fresh = fresh
+        self._patience = patience
+        self._opened: tuple[ConfigRepo, Callable[[str], Links]] | None = None
+        self._snapshot = Snapshot()
+        self._looking = False
+        self._looked_at: float | None = None
+        self._ended = threading.Condition()
+
+    def snapshot(self) -> Snapshot:
+        """The newest look: a fresh one, or after ``patience`` the last one."""
+        with self._ended:
+            old = self._looked_at is None or monotonic() - self._looked_at > self._fresh
+            if old and not self._looking:
+                self._looking = True
+                threading.Thread(target=self._refresh, name="sight", daemon=True).start()
+            self._ended.wait_for(lambda: not self._looking, self._patience)
+            return self._snapshot
+
+    def history(self, app: str, sha: str) -> "tuple[Snapshot, History | None]":
+        """A release's way, and the look that it was read with."""
+        from bot.release_history import release_history  # noqa: PLC0415 - see the module's docstring
+
+        seen = self.snapshot()
+        config, jobs, redact = self._config(seen), self._source.jobs, self._source.redact
+        return seen, release_history(config, jobs, redact, app, sha, now=seen.overview)
+
+    def releases(self, app: str | None, limit: int) -> "tuple[Snapshot, tuple[Listed, ...]]":
+        """The newest releases, and the look that they were read with."""
+        from bot.release_list import newest_releases  # noqa: PLC0415 - see the module's docstring
+
+        seen = self.snapshot()
+        config, jobs, redact = self._config(seen), self._source.jobs, self._source.redact
+        return seen, newest_releases(config, jobs, redact, app=app, limit=limit, now=seen.overview)
+
+    def _config(self, seen: Snapshot) -> ConfigRepo | None:
+        return self._opened[0] if self._opened and seen.overview else None
+
+    def _refresh(self) -> None:
+        """One look, in a thread of its own. The one place that catches broadly: whoever waits must be let go."""
+        before = self._snapshot
+        try:
+            seen = self._look(before)
+        except Exception:
+            log.exception("look failed unexpectedly")
+            seen = replace(
+                before, problem="Slipway met a mistake of its own; the log of the web process has the details."
+            )
+        if replace(seen, version=before.version, as_of=before.as_of) != before:
+            seen = replace(seen, version=secrets.token_hex(8))
+        with self._ended:
+            self._snapshot = seen
+            self._looked_at = monotonic()
+            self._looking = False
+            self._ended.notify_all()
+
+    def _look(self, before: Snapshot) -> Snapshot:
+        from bot.overview import overview  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            config, links_of = self._opened = self._opened or self._source.open_config()
+            found = overview(config, self._source.jobs, self._source.redact, before=before.overview)
+            links = links_of(config.branch)
+        except SlipwayError as error:
+            return self._look_at_jobs(before, str(error))
+        return replace(before, overview=found, links=links, work=found.work, as_of=datetime.now(UTC), problem="")
+
+    def _look_at_jobs(self, before: Snapshot, problem: str) -> Snapshot:
+        """What is left where the config repo cannot be read."""
+        from bot.activity import activity  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            return replace(before, work=activity(self._source.jobs, self._source.redact), problem=problem)
+        except SlipwayError as error:
+            return replace(before, problem=str(error))
