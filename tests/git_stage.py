@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from bot.adapters.config_repo import GitConfigRepo
-from bot.facts import Change, Reader
+from bot.facts import Change, ConfigCommit, Reader
 from bot.releases import Person
 from tests.git_server import GitServer, serve
 
@@ -126,6 +126,11 @@ def together(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return [pool.submit(run, call) for call in calls]
+
+
+def made(change: ConfigCommit | None) -> ConfigCommit:
+    assert change is not None
+    return change
 
 
 @pytest.fixture
