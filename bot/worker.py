@@ -63,7 +63,10 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
     return Services(
         forge=forge,
         sources=GitSourceRepos(
-            settings.state_folder / "checkouts" / slot, base_url=settings.github_url, token=identity.token
+            settings.state_folder / "checkouts" / slot,
+            base_url=settings.github_url,
+            token=identity.token,
+            renew=identity.renew,
         ),
         config=_config_repo(settings, identity, bot, slot),
         registry=HttpRegistry(),
@@ -92,6 +95,7 @@ def _config_repo(settings: Settings, identity: Credentials, bot: Person, slot: s
         branch=settings.config_branch,
         committer=bot,
         token=identity.token,
+        renew=identity.renew,
     )
 
 
