@@ -37,7 +37,7 @@ def release(app: str, number: int, title: str = "Add a search box") -> Release:
     sha = f"{number:02x}" * 20
     image = f"registry.example.com/{app}:{sha[:7]}@sha256:{f'{number:02x}' * 32}"
     merged_by = Person("dora", 17, "Dora")
-    return Release(app, image, Merge(f"acme/{app}", sha, title, merged_by, "2026-11-24T10:00:00Z", number, title))
+    return Release(app, image, Merge(f"acme/{app}", sha, title, merged_by, "2026-11-20T10:00:00Z", number, title))
 
 
 @dataclass
@@ -82,14 +82,14 @@ class FakeConfig:
 
     def end(self, commit: str, app: str, environment: str, outcome: Outcome, reason: str = "") -> OutcomeNote:
         """How the sync of a commit ended."""
-        note = OutcomeNote(app, environment, "image", outcome, "2026-11-24T10:05:00Z", 12.0, reason=reason)
+        note = OutcomeNote(app, environment, "image", outcome, "2026-11-20T10:05:00Z", 12.0, reason=reason)
         self.add_note(commit, note.line())
         return note
 
     def _commit(self, message: str) -> ConfigCommit:
         number = len(self.line) + len(self.branches) + 1
         parents = (self.line[-1].sha,) if self.line else ()
-        at = f"2026-11-24T10:{number:02}:00Z"
+        at = f"2026-11-20T10:{number:02}:00Z"
         return ConfigCommit(
             f"{number:040x}", parents, "Dora", "d@acme.example", "Slipway", at, message, parse_trailers(message)
         )
@@ -151,7 +151,7 @@ class FakeQueue:
 
     def add(self, job: Job, state: JobState, result: object = None) -> JobRecord:
         """A job in some state; later ones are newer."""
-        at = f"2026-11-24T11:{len(self.records):02}:00.000Z"
+        at = f"2026-11-20T11:{len(self.records):02}:00.000Z"
         self.records.append(JobRecord(job.id, job.workflow, state, result, at, at, None))
         return self.records[-1]
 

@@ -17,22 +17,22 @@ APP_LOAD_ERROR = 4
 """gunicorn's exit code for an application that will not start (``gunicorn/arbiter.py``): it ends, with one message."""
 
 
-def create_app(parts: WebParts | None = None, source: Source | None = None) -> Flask:
+def create_app(parts: WebParts | None = None, sight: Sight | None = None) -> Flask:
     """The application.
 
     Args:
         parts: what it works with; from the environment when None, and where that is not complete the process ends
             with the reason. Nothing is connected before the first request.
-        source: where the pages' facts come from; from the environment likewise. Without it there are no pages.
+        sight: what the pages see; from the environment likewise. Without it there are no pages.
     """
     app = Flask(__name__, static_folder=None)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     if parts is None:
-        parts, source = _parts_from_environment()
+        parts, sight = _parts_from_environment()
     metrics = Metrics()
     app.register_blueprint(github.blueprint(parts, metrics))
     app.register_blueprint(health.blueprint(parts, metrics))
-    if source is not None:
-        sight = Sight(source)
+    if sight is not None:
         app.register_blueprint(dashboard.blueprint(sight))
         app.register_blueprint(api.blueprint(sight))
     app.register_error_handler(HTTPException, _say)
@@ -40,7 +40,7 @@ def create_app(parts: WebParts | None = None, source: Source | None = None) -> F
     return app
 
 
-def _parts_from_environment() -> tuple[WebParts, Source]:
+def _parts_from_environment() -> tuple[WebParts, Sight]:
     from bot import logs  # noqa: PLC0415 - tests that bring their own parts configure their own logs
     from bot.wiring import web_parts  # noqa: PLC0415 - it imports every adapter
 
@@ -50,7 +50,7 @@ def _parts_from_environment() -> tuple[WebParts, Source]:
         sys.stderr.write(f"{error}\n")
         sys.exit(APP_LOAD_ERROR)
     logs.configure(parts.redact)
-    return parts, Source(parts.jobs, parts.open_config, parts.redact)
+    return parts, Sight(Source(parts.jobs, parts.open_config, parts.redact))
 
 
 def _say(error: HTTPException) -> Response:

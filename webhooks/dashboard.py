@@ -29,6 +29,9 @@ MOST_ROWS = 200
 AS_OF = "Slipway-As-Of"
 """A header: when the config repo was read, which is news even where nothing else is."""
 
+MOST_WAITING = 12
+"""Promotions listed above the matrix, the oldest first; all of them are marked in it."""
+
 LATELY = 15
 """Finished jobs shown below the matrix; a build is told with its release."""
 
@@ -65,7 +68,7 @@ def blueprint(sight: Sight) -> Blueprint:
     def home() -> str:
         """What runs where."""
         seen = sight.snapshot()
-        return render_template("overview.html", seen=seen, page=_page(seen))
+        return render_template("overview.html", seen=seen, page=_page(seen), most_waiting=MOST_WAITING)
 
     @routes.get("/live")
     def live() -> Response:
@@ -77,7 +80,7 @@ def blueprint(sight: Sight) -> Blueprint:
         response.set_etag(hashlib.sha256(f"{seen.version} {request.query_string!r}".encode()).hexdigest()[:32])
         response.make_conditional(request)
         if response.status_code != HTTPStatus.NOT_MODIFIED:
-            response.set_data(render_template("live.html", seen=seen, page=_page(seen)))
+            response.set_data(render_template("live.html", seen=seen, page=_page(seen), most_waiting=MOST_WAITING))
         return response
 
     @routes.get("/releases/<id>")
@@ -102,12 +105,13 @@ def _page(seen: Snapshot) -> Page:
     rows = seen.overview.rows if seen.overview else ()
     found = [row for row in rows if query.lower() in row.app.name or query.lower() in row.app.source.lower()]
     cells = [(row, cell) for row in rows for cell in row.cells]
+    waiting = [(row, cell) for row, cell in cells if cell.pending]
     return Page(
         rows=tuple(found if request.args.get("all") else found[:MOST_ROWS]),
         found=len(found),
         total=len(rows),
         query=query,
-        waiting=tuple((row, cell) for row, cell in cells if cell.pending),
+        waiting=tuple(sorted(waiting, key=lambda place: place[1].pending.proposed_at if place[1].pending else "")),
         counts=_counted(cell.state.value for _, cell in cells),
         now=tuple(work for work in seen.work if work.under_way),
         lately=tuple(work for work in seen.work if not work.under_way and not work.routine and work.kind != "build")[

@@ -1,0 +1,155 @@
+"""What the dashboard shows, made for its tests: a config repo on a git server, a real queue whose jobs have ended."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from bot import messages
+from bot.adapters.config_repo import GitConfigRepo
+from bot.adapters.dbos_database import migrate
+from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.dbos_serializer import JsonSerializer
+from bot.audit import OutcomeNote
+from bot.facts import Job
+from bot.jobs import Ended, approve_job, build_job, release_job, sync_job
+from bot.links import Links
+from bot.logs import Redactor
+from bot.releases import Outcome, Release, promotion_branch
+from bot.steps.build import BuildResult
+from bot.wiring import QUEUES
+from tests.config_fake import MANIFEST, release
+from tests.git_server import serve
+from tests.git_stage import CONFIG, TOKEN, GitStage
+from webhooks.app import create_app
+from webhooks.sight import Sight, Source
+
+APPS = ("blog", "shop", "docs", "tutorials")
+CATALOG = """\
+environments:
+  - {name: staging, cluster: staging, namespace: staging, gate: commit, url: "https://staging.{app}.example.com"}
+  - {name: production, cluster: production, namespace: production, gate: pull-request}
+apps:
+""" + "".join(f"  - {{name: {app}, source: acme/{app}, image: registry.example.com/{app}}}\n" for app in APPS)
+
+OLD, NEW = release("blog", 0x3F, "Open the blog"), release("blog", 0x56, "Add a <b>search</b> box")
+SHOP, TUTORIALS = release("shop", 0x71, "Sort by price"), release("tutorials", 0x72, "First tutorial")
+BROKEN = "c0" * 20
+"""A commit of docs whose build failed."""
+
+GITHUB = "https://github.example"
+SECRET = b"the webhook secret of these tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """As ``bot.wiring.web_parts`` gives them."""
+
+    queue: DbosQueue
+    webhook_secret: bytes
+    database_ok: Any
+
+
+@dataclass
+class DashboardStage:
+    """The config repo, the queue, and the application in front."""
+
+    git: GitStage
+    queue: DbosQueue
+    database: Path
+    app: Flask
+    writer: GitConfigRepo
+
+    def bump(self, wanted: Release, environment: str, outcome: Outcome | None = None, reason: str = "") -> str:
+        """A release enters an environment, and its sync ends."""
+        path = f"{environment}/{wanted.app}.yaml"
+        approved_by = ["abel"] if environment == "production" else []
+        body = messages.commit_body(wanted, environment, previous_image=None, approved_by=approved_by)
+        text = MANIFEST.format(app=wanted.app, image=wanted.image)
+        sha = self.git.commit({path: text}, f"{messages.subject(wanted.app, wanted.sha, environment)}\n\n{body}")
+        if outcome is not None:
+            self.end(sha, wanted.app, environment, outcome, reason)
+        return sha
+
+    def end(self, commit: str, app: str, environment: str, outcome: Outcome, reason: str = "") -> None:
+        """How a sync ended, as a note."""
+        self.writer.fetch()
+        note = OutcomeNote(app, environment, "image", outcome, "2026-11-20T10:05:00Z", 34.0, reason=reason)
+        self.writer.add_note(commit, note.line())
+
+    def propose(self, wanted: Release) -> None:
+        """A promotion waits for approval."""
+        self.git.commit(
+            {f"production/{wanted.app}.yaml": MANIFEST.format(app=wanted.app, image=wanted.image)},
+            messages.commit_message(wanted, "production", previous_image=None),
+            branch=promotion_branch("production", wanted.app),
+            base=self.git.tip(),
+        )
+
+    def done(self, job: Job, result: object) -> None:
+        """A job that a worker has done."""
+        self.queue.enqueue(job)
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(
+                "UPDATE workflow_status SET status = 'SUCCESS', output = ? WHERE workflow_uuid = ?",
+                (JsonSerializer().serialize(result), job.id),
+            )
+
+
+@contextmanager
+def git_stage(folder: Path) -> Iterator[GitStage]:
+    """A git server with an empty config repo."""
+    with serve(folder / "server", TOKEN) as server:
+        stage = GitStage(server, folder)
+        stage.create(CONFIG)
+        with stage.stack:
+            yield stage
+
+
+@contextmanager
+def dashboard(git: GitStage, *, fresh: float = 0.0, patience: float = 30.0) -> Iterator[DashboardStage]:
+    """A stage with every kind of place: see ``_play``. ``fresh`` and ``patience`` are the sight's."""
+    database = git.folder / "slipway.db"
+    migrate(f"sqlite:///{database}")
+    with closing(DbosQueue(f"sqlite:///{database}", QUEUES)) as queue:
+        source = Source(queue, lambda: (git.open("web"), partial(Links, GITHUB, CONFIG)), Redactor([TOKEN]))
+        sight = Sight(source, fresh=fresh, patience=patience)
+        app = create_app(Parts(queue, SECRET, queue.check_writable), sight)
+        stage = DashboardStage(git, queue, database, app, git.open("writer"))
+        _play(stage)
+        yield stage
+
+
+def _play(stage: DashboardStage) -> None:
+    """Blog: a new release on staging waits for production. Shop failed, docs was never built, tutorials are held."""
+    places = [(environment, app) for environment in ("staging", "production") for app in APPS]
+    files: Mapping[str, str] = {
+        f"{environment}/{app}.yaml": MANIFEST.format(app=app, image=f"registry.example.com/{app}:${{TAG_TO_DEPLOY}}")
+        for environment, app in places
+    }
+    hold = {".slipway/holds/production/tutorials.yaml": "reason: Wait for the new logo\n"}
+    stage.git.commit({"slipway.yaml": CATALOG, **files, **hold}, "Describe our sites")
+    stage.bump(OLD, "staging", Outcome.HEALTHY)
+    went_live = stage.bump(OLD, "production", Outcome.HEALTHY)
+    on_staging = stage.bump(NEW, "staging", Outcome.HEALTHY)
+    stage.propose(NEW)
+    stage.bump(SHOP, "staging", Outcome.FAILED, "The pods did not become ready: CrashLoopBackOff.")
+    stage.bump(TUTORIALS, "staging")
+    stage.done(approve_job(12, "review-3-APPROVED"), Ended("done", f"#12 merged as {went_live}"))
+    latest = Ended("healthy", f"latest is sha256:{'3f' * 32}")
+    stage.done(sync_job("blog", "production", went_live), latest)
+    stage.done(release_job("blog", NEW.sha), Ended("done", "committed in staging"))
+    stage.done(build_job("blog", "registry.example.com/blog", NEW.sha), BuildResult(NEW.image, built=True))
+    stage.done(sync_job("blog", "staging", on_staging), Ended("healthy", "proposed in production"))
+    why = "Dockerfile line 3: RUN make ended with 2."
+    evidence = ("make: *** no rule for <all>", f"token={TOKEN}")
+    failed = BuildResult(None, built=False, reason=why, evidence=evidence)
+    stage.done(build_job("docs", "registry.example.com/docs", BROKEN), failed)
+    stage.done(release_job("docs", BROKEN), Ended("failed", f"{why} The token was {TOKEN}."))
+    stage.done(Job("delivery", "delivery/7d1c", "acme/docs"), Ended("done", release_job("docs", BROKEN).id))
+    stage.done(Job("reconcile", "reconcile/1", "reconcile"), Ended("done", "nothing to do"))
