@@ -80,7 +80,7 @@ def up() -> None:
 @cli.command()
 def migrate() -> None:
     """Create the database's tables, or bring them up to date."""
-    from bot.adapters.dbos_database import migrate as migrate_database  # noqa: PLC0415 - as above
+    from bot.adapters.dbos.database import migrate as migrate_database  # noqa: PLC0415 - as above
 
     url = os.environ.get("DATABASE_URL") or "sqlite:///var/slipway.db"
     migrate_database(url)
@@ -90,7 +90,7 @@ def migrate() -> None:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of slipway.yaml, for editors."""
-    from bot.catalog_raw import schema as catalog_schema  # noqa: PLC0415 - as above
+    from bot.catalog.raw import schema as catalog_schema  # noqa: PLC0415 - as above
 
     click.echo(json.dumps(catalog_schema(), indent=2))
 

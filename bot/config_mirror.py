@@ -3,7 +3,7 @@
 import contextlib
 
 from bot.adapters.config_repo import GitConfigRepo
-from bot.adapters.git_command import Token
+from bot.adapters.git.command import Token
 from bot.errors import Permanent
 from bot.releases import Person
 from bot.settings import Settings
@@ -44,7 +44,7 @@ def _token(settings: Settings) -> Token:
     """PyGithub, which is slow to load, is needed for an App's short-lived tokens alone."""
     key = settings.app_private_key()
     if settings.github_app_id is not None and key is not None:
-        from bot.adapters.github_credentials import AppCredentials  # noqa: PLC0415 - see above
+        from bot.adapters.github.credentials import AppCredentials  # noqa: PLC0415 - see above
 
         return AppCredentials(settings.github_app_id, key, settings.github_api_url).token
     token = settings.github_token.get_secret_value() if settings.github_token else None

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from bot import doctor_config, doctor_github, doctor_rules
-from bot.adapters import dbos_probe, docker_probe
 from bot.adapters.config_repo import GitConfigRepo
-from bot.adapters.git_command import GitCommand, Login
-from bot.adapters.github_probe import AppProbe, GitHubProbe
+from bot.adapters.dbos import probe as dbos_probe
+from bot.adapters.docker import probe as docker_probe
+from bot.adapters.git.command import GitCommand, Login
+from bot.adapters.github.probe import AppProbe, GitHubProbe
 from bot.catalog import Catalog, parse_catalog
 from bot.doctor_github import CONFIG_EVENTS, SOURCE_EVENTS, Hub
 from bot.errors import SlipwayError

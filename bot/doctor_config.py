@@ -5,8 +5,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.kubernetes_probe import Access, ClusterProbe, wanted_access
-from bot.adapters.registry_probe import TAG, RegistryProbe
+from bot.adapters.kubernetes.probe import Access, ClusterProbe, wanted_access
+from bot.adapters.registry.probe import TAG, RegistryProbe
 from bot.catalog import App, Catalog, Environment
 from bot.errors import SlipwayError
 from bot.facts import Target

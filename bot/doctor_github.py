@@ -10,8 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.adapters.github_credentials import Credentials
-from bot.adapters.github_probe import AppProbe, GitHubProbe, Seen
+from bot.adapters.github.credentials import Credentials
+from bot.adapters.github.probe import AppProbe, GitHubProbe, Seen
 from bot.findings import Finding, fail, ok, unchecked, warn
 from bot.wording import listed
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from bot.adapters.github_probe import Seen
+from bot.adapters.github.probe import Seen
 from bot.doctor_github import Hub
 from bot.findings import Finding, fail, ok, warn
 from bot.wording import listed

@@ -5,7 +5,7 @@ import os
 
 import click
 
-from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.dbos.queue import DbosQueue
 from bot.errors import Permanent
 from bot.facts import Job, JobState
 from bot.jobs import again, next_attempt, sync_job

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bot.activity import Work
 from bot.adapters.config_repo import GitConfigRepo
-from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.dbos.queue import DbosQueue
 from bot.config_mirror import open_mirror
 from bot.errors import Permanent, SlipwayError
 from bot.facts import JobState

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.dbos.queue import DbosQueue
 from bot.links import Links
 from bot.logs import Redactor
 from bot.ports import ConfigRepo

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.adapters.config_repo import GitConfigRepo
-from bot.adapters.dbos_database import migrate
-from bot.adapters.dbos_engine import QueueSpec, Worker, WorkflowSpec
-from bot.adapters.dbos_queue import DbosQueue
-from bot.adapters.docker_engine import DockerEngine
-from bot.adapters.github import GitHubForge
-from bot.adapters.github_credentials import AppCredentials, Credentials, TokenCredentials
-from bot.adapters.kubernetes_clusters import KubernetesClusters
-from bot.adapters.registry import HttpRegistry
-from bot.adapters.source_repos import GitSourceRepos
+from bot.adapters.dbos.database import migrate
+from bot.adapters.dbos.engine import QueueSpec, Worker, WorkflowSpec
+from bot.adapters.dbos.queue import DbosQueue
+from bot.adapters.docker.engine import DockerEngine
+from bot.adapters.git.source_repos import GitSourceRepos
+from bot.adapters.github.credentials import AppCredentials, Credentials, TokenCredentials
+from bot.adapters.github.forge import GitHubForge
+from bot.adapters.kubernetes.clusters import KubernetesClusters
+from bot.adapters.registry.images import HttpRegistry
 from bot.clock import SystemClock
 from bot.logs import Redactor
 from bot.ports import ConfigRepo, ImageBuilder, Queue, Run
@@ -101,7 +101,7 @@ def _config_repo(settings: Settings, identity: Credentials, bot: Person, slot: s
 
 def _builder(settings: Settings) -> ImageBuilder:
     if settings.builder == "sandbox":
-        from bot.sandbox.image_builder import SandboxImageBuilder  # noqa: PLC0415 - the stand-in is for the demo only
+        from bot.sandbox.builder import SandboxImageBuilder  # noqa: PLC0415 - the stand-in is for the demo only
 
         return SandboxImageBuilder(settings.state_folder / "images")
     return DockerEngine()

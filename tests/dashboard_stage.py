@@ -12,9 +12,9 @@ from flask import Flask
 
 from bot import messages
 from bot.adapters.config_repo import GitConfigRepo
-from bot.adapters.dbos_database import migrate
-from bot.adapters.dbos_queue import DbosQueue
-from bot.adapters.dbos_serializer import JsonSerializer
+from bot.adapters.dbos.database import migrate
+from bot.adapters.dbos.queue import DbosQueue
+from bot.adapters.dbos.serializer import JsonSerializer
 from bot.audit import OutcomeNote
 from bot.facts import Job
 from bot.jobs import Ended, approve_job, build_job, release_job, sync_job

@@ -11,7 +11,7 @@ from github.PullRequest import PullRequest
 from github.Repository import Repository
 
 from bot.sandbox.forge import Forge
-from bot.sandbox.forge_git import GitRepo
+from bot.sandbox.forge.git import GitRepo
 from tests.openapi import Recorder, description
 
 REPO = "org/site"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from bot import logs
-from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.dbos.queue import DbosQueue
 from webhooks.app import create_app as create_real_app
 
 QUEUES = {"delivery": "deliveries"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import logs
-from bot.adapters.dbos_engine import QueueSpec, Worker, WorkflowSpec
+from bot.adapters.dbos.engine import QueueSpec, Worker, WorkflowSpec
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Comparison, Job, RolloutState
 from bot.ports import Run

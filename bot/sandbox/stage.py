@@ -19,16 +19,16 @@ from pathlib import Path
 import requests
 
 from bot import messages
-from bot.adapters.docker_engine import DockerEngine
-from bot.adapters.docker_logins import DockerLogins
-from bot.adapters.registry import HttpRegistry
+from bot.adapters.docker.engine import DockerEngine
+from bot.adapters.docker.logins import DockerLogins
+from bot.adapters.registry.images import HttpRegistry
 from bot.facts import BuildRequest
 from bot.images import ImageReference
 from bot.manifests import bump
 from bot.releases import SHORT_SHA, Merge, Person, Release
+from bot.sandbox.builder import SandboxImageBuilder
 from bot.sandbox.cluster import Cluster, write_kubeconfig
 from bot.sandbox.forge import Forge
-from bot.sandbox.image_builder import SandboxImageBuilder
 from bot.sandbox.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import requests
 from rich.console import Console
 
-from bot.adapters.docker_logins import DockerLogins
-from bot.adapters.registry import HttpRegistry
+from bot.adapters.docker.logins import DockerLogins
+from bot.adapters.registry.images import HttpRegistry
 from bot.errors import SlipwayError
 from bot.releases import SHORT_SHA, bump_id, release_id
 from bot.sandbox.stage import APP, APPROVER, CONFIG, DEVELOPER, Stage, StageError, change, stage

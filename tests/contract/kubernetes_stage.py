@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kubernetes import config
 
-from bot.adapters.kubernetes_clusters import KubernetesClusters
+from bot.adapters.kubernetes.clusters import KubernetesClusters
 from bot.errors import Permanent
 from bot.facts import Applied, Rollout, RolloutState, Target
 from bot.sandbox.cluster import Cluster

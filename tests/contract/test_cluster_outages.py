@@ -8,8 +8,7 @@ import pytest
 import urllib3
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 
-from bot.sandbox import cluster_faults as faults
-from bot.sandbox.cluster import Cluster, write_kubeconfig
+from bot.sandbox.cluster import Cluster, faults, write_kubeconfig
 from bot.sandbox.faults import Drop
 from tests.contract.cluster_fixtures import APPLY, ClusterApi, config_map, connect, eventually
 

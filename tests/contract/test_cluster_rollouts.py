@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.cluster import Cluster, write_kubeconfig
-from bot.sandbox.cluster_world import FailReason
+from bot.sandbox.cluster.world import FailReason
 from tests.contract.cluster_fixtures import ClusterApi, connect, deployment, eventually, is_complete
 
 Json = Any

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from bot.adapters.git_command import Patience
+from bot.adapters.git.command import Patience
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from tests.git_stage import CONFIG, TOKEN, GitStage, bump, stage
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bot.adapters.dbos_database import libpq_url, migrate, normalise_url, sqlite_path
-from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.dbos.database import libpq_url, migrate, normalise_url, sqlite_path
+from bot.adapters.dbos.queue import DbosQueue
 from bot.errors import Permanent, Transient
 from bot.facts import Job
 from tests.engines import free_port

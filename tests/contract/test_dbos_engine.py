@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 
-from bot.adapters.dbos_database import migrate
-from bot.adapters.dbos_queue import DbosQueue
-from bot.adapters.worker_watchdog import EXIT_CODE
+from bot.adapters.dbos.database import migrate
+from bot.adapters.dbos.queue import DbosQueue
+from bot.adapters.dbos.worker_watchdog import EXIT_CODE
 from bot.facts import Comparison, Job, JobRecord, JobState, RolloutState
 from tests.worker_program import PROCESSES, QUEUES, main
 

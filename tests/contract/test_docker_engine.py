@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.docker_engine import DockerEngine
-from bot.adapters.registry import HttpRegistry
+from bot.adapters.docker.engine import DockerEngine
+from bot.adapters.registry.images import HttpRegistry
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import BuildRequest
 from bot.sandbox.faults import Answer as Fault

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.docker_logins import DockerLogins, Login
+from bot.adapters.docker.logins import DockerLogins, Login
 from bot.errors import Permanent
 
 

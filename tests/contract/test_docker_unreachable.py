@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.docker_engine import DockerEngine
+from bot.adapters.docker.engine import DockerEngine
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import BuildRequest
 from tests.scripted_http import Answer, ScriptedServer

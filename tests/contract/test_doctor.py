@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bot.adapters.dbos_database import migrate
-from bot.adapters.registry import HttpRegistry
-from bot.adapters.registry_probe import TAG, RegistryProbe
+from bot.adapters.dbos.database import migrate
+from bot.adapters.registry.images import HttpRegistry
+from bot.adapters.registry.probe import TAG, RegistryProbe
 from bot.doctor import database, engine, examine
 from bot.doctor_config import registry as try_registry
 from bot.errors import Permanent, SlipwayError

@@ -10,15 +10,15 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.adapters.github_credentials import AppCredentials, TokenCredentials
-from bot.adapters.github_probe import AppProbe, GitHubProbe
+from bot.adapters.github.credentials import AppCredentials, TokenCredentials
+from bot.adapters.github.probe import AppProbe, GitHubProbe
 from bot.doctor_github import CONFIG_EVENTS, Hub, clock, config_repo, identity, source_repo, squash, webhook
 from bot.doctor_rules import branch_rules
 from bot.errors import Permanent
 from bot.findings import Finding, State
 from bot.sandbox.forge import Forge
-from bot.sandbox.forge_faults import status
-from bot.sandbox.forge_records import Level
+from bot.sandbox.forge.faults import status
+from bot.sandbox.forge.records import Level
 
 CONFIG, BOT = "acme/config", "slipway-bot"
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

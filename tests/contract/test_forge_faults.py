@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bot.sandbox import forge_faults as fault
+from bot.sandbox.forge import faults as fault
 from tests.forge_stage import REPO, Stage, stage
 
 

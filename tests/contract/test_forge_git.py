@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.forge_git import git_environment
+from bot.sandbox.forge.git import git_environment
 from tests.forge_stage import REPO, Stage, stage
 
 

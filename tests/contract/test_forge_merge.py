@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from github import GithubException
 
-from bot.sandbox.forge_git import Commit, GitRepo
+from bot.sandbox.forge.git import Commit, GitRepo
 from tests.forge_stage import REPO, Stage, stage
 
 

@@ -8,8 +8,8 @@ import pytest
 from github import GithubException
 
 from bot.sandbox.forge import application
-from bot.sandbox.forge_api import API
-from bot.sandbox.forge_state import Store
+from bot.sandbox.forge.api import API
+from bot.sandbox.forge.state import Store
 from tests.forge_stage import REPO, Stage, stage
 from tests.openapi import description
 

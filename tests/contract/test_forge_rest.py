@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from github import Auth, GithubException, GithubIntegration
 
 from bot.sandbox.forge import LoggedRequest
-from bot.sandbox.forge_errors import ApiError
+from bot.sandbox.forge.errors import ApiError
 from tests.forge_stage import REPO, Stage, stage
 
 

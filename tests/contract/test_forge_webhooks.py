@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bot.sandbox.forge_faults import WebhookFaults
+from bot.sandbox.forge.faults import WebhookFaults
 from tests.forge_stage import REPO, Stage, stage
 from tests.openapi import from_npm
 from tests.scripted_http import Answer, Received, ScriptedServer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from git.cmd import Git
 
-from bot.adapters.source_repos import GitSourceRepos
+from bot.adapters.git.source_repos import GitSourceRepos
 from bot.errors import Permanent, SlipwayError
 from tests.git_stage import CONFIG, TOKEN, GitStage, bump, stage
 

@@ -7,11 +7,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.adapters.github import GitHubForge
-from bot.adapters.github_credentials import AppCredentials, TokenCredentials
+from bot.adapters.github.credentials import AppCredentials, TokenCredentials
+from bot.adapters.github.forge import GitHubForge
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Repository, ReviewState, StatusState
-from bot.sandbox.forge_faults import Action, perform_then_drop, perform_then_status, reset, status
+from bot.sandbox.forge.faults import Action, perform_then_drop, perform_then_status, reset, status
 from tests.forge_stage import REPO, Stage, stage
 from tests.openapi import description
 

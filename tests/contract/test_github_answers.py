@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.github import GitHubForge
-from bot.adapters.github_credentials import TokenCredentials
+from bot.adapters.github.credentials import TokenCredentials
+from bot.adapters.github.forge import GitHubForge
 from bot.facts import Commit, Repository, ReviewState, StatusState
 from bot.releases import Person
 from tests.scripted_http import Answer, ScriptedServer

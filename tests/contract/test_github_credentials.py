@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.adapters.github import GitHubForge
-from bot.adapters.github_credentials import AppCredentials
+from bot.adapters.github.credentials import AppCredentials
+from bot.adapters.github.forge import GitHubForge
 from bot.errors import Permanent, Transient
 from bot.releases import Person
 from tests.scripted_http import Answer, ScriptedServer

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.github import GitHubForge
-from bot.adapters.github_credentials import TokenCredentials
+from bot.adapters.github.credentials import TokenCredentials
+from bot.adapters.github.forge import GitHubForge
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import StatusState
-from bot.sandbox.cluster_tls import make_certificate
+from bot.sandbox.cluster.tls import make_certificate
 from tests.scripted_http import Answer, ScriptedServer
 
 REPO = "web-team/shop"

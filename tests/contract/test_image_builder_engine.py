@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from bot.facts import BuildRequest
-from bot.sandbox.image_builder import SandboxImageBuilder
+from bot.sandbox.builder import SandboxImageBuilder
 from tests.engines import DockerEngine, RegistryServer, free_port
 
 Files = dict[str, tuple[bytes, str, str, str]]

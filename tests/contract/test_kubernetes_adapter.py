@@ -9,8 +9,7 @@ import pytest
 
 from bot.errors import Transient
 from bot.facts import RolloutState, Target
-from bot.sandbox import cluster_faults as faults
-from bot.sandbox.cluster import Cluster
+from bot.sandbox.cluster import Cluster, faults
 from bot.sandbox.faults import Answer, Fault
 from tests.contract import cluster_fixtures, kubernetes_stage
 from tests.contract.cluster_fixtures import config_map, deployment, owners_of

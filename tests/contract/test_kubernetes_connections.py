@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.adapters.kubernetes_client import Kubeconfig
-from bot.adapters.kubernetes_clusters import KubernetesClusters
-from bot.adapters.kubernetes_connection import Connection, encode_yaml
+from bot.adapters.kubernetes.client import Kubeconfig
+from bot.adapters.kubernetes.clusters import KubernetesClusters
+from bot.adapters.kubernetes.connection import Connection, encode_yaml
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Applied, Target
-from bot.sandbox import cluster_faults as faults
-from bot.sandbox.cluster import Cluster, write_kubeconfig
+from bot.sandbox.cluster import Cluster, faults, write_kubeconfig
 from bot.sandbox.faults import Answer
 from tests.contract.cluster_fixtures import config_map
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.adapters import kubernetes_replace
+from bot.adapters.kubernetes import replace as kubernetes_replace
 from bot.errors import Transient
 from bot.facts import RolloutState
 from bot.sandbox.cluster import Cluster

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.adapters import kubernetes_watch
+from bot.adapters.kubernetes import watch as kubernetes_watch
 from bot.errors import Permanent, Transient
 from bot.facts import Applied, Diagnosis, Rollout, RolloutState
-from bot.sandbox import cluster_faults as faults
-from bot.sandbox.cluster import Cluster
+from bot.sandbox.cluster import Cluster, faults
 from tests.contract import cluster_fixtures, kubernetes_stage
 from tests.contract.cluster_fixtures import config_map, deployment, eventually
 from tests.contract.kubernetes_stage import Stage, changed, job, pod, workload

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from bot.adapters.docker_logins import DockerLogins
-from bot.adapters.registry import MEDIA_TYPES, HttpRegistry
+from bot.adapters.docker.logins import DockerLogins
+from bot.adapters.registry.images import MEDIA_TYPES, HttpRegistry
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import RemoteImage
 from bot.sandbox.faults import Answer as Fault

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.git_command import Patience
-from bot.adapters.source_repos import GitSourceRepos
+from bot.adapters.git.command import Patience
+from bot.adapters.git.source_repos import GitSourceRepos
 from bot.errors import Permanent, SlipwayError, Transient
 from tests.git_stage import TOKEN, GitStage, stage
 

@@ -19,8 +19,8 @@ import pytest
 import requests
 
 from bot import events
-from bot.adapters.dbos_database import migrate
-from bot.adapters.dbos_queue import DbosQueue
+from bot.adapters.dbos.database import migrate
+from bot.adapters.dbos.queue import DbosQueue
 from tests.engines import free_port, running, wait_until
 from tests.github_payloads import example, examples
 from tests.web_program import QUEUES

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from bot.adapters.worker_lock import LostLockError, acquire
+from bot.adapters.dbos.worker_lock import LostLockError, acquire
 from bot.errors import Permanent, Transient
 from tests.engines import Engine, free_port, require, running, wait_until
 

@@ -1,6 +1,6 @@
 """A GitHub that offers only what the design calls needed; everything else answers 404, 403 or 501."""
 
-from bot.sandbox.forge_faults import status
+from bot.sandbox.forge.faults import status
 from tests.scenarios.world import APPROVER, Bot, World, until
 
 FOR_EVER = 10**9

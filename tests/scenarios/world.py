@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import requests
 import yaml
 
-from bot.adapters.registry import HttpRegistry
+from bot.adapters.registry.images import HttpRegistry
 from bot.audit import OutcomeNote, outcome_of
 from bot.sandbox.cluster import Cluster, write_kubeconfig
 from bot.sandbox.forge import Forge

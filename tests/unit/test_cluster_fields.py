@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.sandbox.cluster_errors import ApiError
-from bot.sandbox.cluster_fields import compare, decode, encode, field_set, path_text
-from bot.sandbox.cluster_merge import canonical_quantity, merge, tidy, type_errors
-from bot.sandbox.cluster_patches import json_patch, merge_patch, strategic_merge
-from bot.sandbox.cluster_schema import shape_of_model, shape_of_schema
+from bot.sandbox.cluster.errors import ApiError
+from bot.sandbox.cluster.fields import compare, decode, encode, field_set, path_text
+from bot.sandbox.cluster.merge import canonical_quantity, merge, tidy, type_errors
+from bot.sandbox.cluster.patches import json_patch, merge_patch, strategic_merge
+from bot.sandbox.cluster.schema import shape_of_model, shape_of_schema
 
 DEPLOYMENT = shape_of_model("V1Deployment")
 POD = shape_of_model("V1Pod")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.cluster_defaults import apply_defaults, image_pull_policy
-from bot.sandbox.cluster_errors import ApiError
-from bot.sandbox.cluster_merge import tidy
-from bot.sandbox.cluster_resources import BUILT_IN
-from bot.sandbox.cluster_validation import validate
+from bot.sandbox.cluster.defaults import apply_defaults, image_pull_policy
+from bot.sandbox.cluster.errors import ApiError
+from bot.sandbox.cluster.merge import tidy
+from bot.sandbox.cluster.resources import BUILT_IN
+from bot.sandbox.cluster.validation import validate
 
 Json = Any
 POD: Json = {"containers": [{"name": "web", "image": "web:1"}]}

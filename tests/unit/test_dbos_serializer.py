@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.dbos_serializer import (
+from bot.adapters.dbos.serializer import (
     ForeignError,
     JsonSerializer,
     NotStorableError,

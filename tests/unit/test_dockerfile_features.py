@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.adapters.dockerfile_features import needs_buildkit
+from bot.adapters.docker.dockerfile_features import needs_buildkit
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.forge_git import EMPTY_TREE, ZERO, GitError, GitRepo, Signature
+from bot.sandbox.forge.git import EMPTY_TREE, ZERO, GitError, GitRepo, Signature
 
 ANN = Signature("Ann", "ann@example.org", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.sandbox.forge_markdown import render
+from bot.sandbox.forge.markdown import render
 
 
 def link_to(name: str, number: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.freeze import frozen_until, parse_freeze
+from bot.catalog.freeze import frozen_until, parse_freeze
 
 LONDON = ZoneInfo("Europe/London")
 WEEKEND = "Fri 16:00 - Mon 08:00 Europe/London"

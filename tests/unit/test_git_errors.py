@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.adapters.git_errors import GitFailure, explain, may_have_been_sent, mirror_is_broken, said
+from bot.adapters.git.errors import GitFailure, explain, may_have_been_sent, mirror_is_broken, said
 from bot.errors import Permanent, SlipwayError, Transient
 
 URL = "http://127.0.0.1:8000/org/config.git/"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.docker_logins import DockerLogins
-from bot.adapters.registry import HttpRegistry
+from bot.adapters.docker.logins import DockerLogins
+from bot.adapters.registry.images import HttpRegistry
 from bot.errors import Permanent, Transient
 from bot.facts import BuildRequest
+from bot.sandbox.builder import SandboxImageBuilder
 from bot.sandbox.faults import Answer
-from bot.sandbox.image_builder import SandboxImageBuilder
 from bot.sandbox.registry import Registry
 
 TAG = "3f2c1ab"

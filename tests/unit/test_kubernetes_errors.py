@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.kubernetes_connection import Cause, Refusal
-from bot.adapters.kubernetes_errors import explained, immutable, in_full
+from bot.adapters.kubernetes.connection import Cause, Refusal
+from bot.adapters.kubernetes.errors import explained, immutable, in_full
 from bot.errors import Permanent, Transient
 
 RECORDED = json.loads((Path(__file__).parents[1] / "contract/recordings/errors.json").read_text(encoding="utf-8"))

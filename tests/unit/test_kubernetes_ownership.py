@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bot.adapters.kubernetes_ownership import LAST_APPLIED, is_ours, named_in, take_over, with_settled_replicas
+from bot.adapters.kubernetes.ownership import LAST_APPLIED, is_ours, named_in, take_over, with_settled_replicas
 
 
 def entry(manager: str, operation: str, fields: dict[str, Any], **more: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.adapters import kubernetes_pods as pods
-from bot.adapters.kubernetes_pods import LogWish
+from bot.adapters.kubernetes import pods
+from bot.adapters.kubernetes.pods import LogWish
 
 RECORDED: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[1] / "contract/recordings/rollout-objects.json").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.kubernetes_rollout import SECOND_CHANCE, Look, combined, decide
+from bot.adapters.kubernetes.rollout import SECOND_CHANCE, Look, combined, decide
 from bot.facts import Applied, Rollout, RolloutState
 
 RECORDED: dict[str, list[dict[str, Any]]] = json.loads(

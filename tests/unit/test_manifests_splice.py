@@ -3,10 +3,10 @@
 import pytest
 
 from bot.images import ImageReference
-from bot.manifest_splice import Splice, apply_splices, plan_splice, spelling
-from bot.manifest_workloads import image_sites
-from bot.manifest_yaml import ManifestError, Tree, compose, split_documents
 from bot.manifests import bump
+from bot.manifests.documents import ManifestError, Tree, compose, split_documents
+from bot.manifests.splice import Splice, apply_splices, plan_splice, spelling
+from bot.manifests.workloads import image_sites
 
 TEXT = """# x
 ---

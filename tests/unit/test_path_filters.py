@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.path_filters import selects
+from bot.catalog.path_filters import selects
 
 
 @pytest.mark.parametrize(

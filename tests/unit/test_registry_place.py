@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.adapters.registry_http import Place, is_loopback, place
+from bot.adapters.registry.http import Place, is_loopback, place
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Durable work on DBOS Transact. ``engine`` runs it, ``queue`` is the port."""

@@ -1,0 +1,1 @@
+"""GitHub's REST API, by PyGithub. ``forge`` is the port; the rest translates."""

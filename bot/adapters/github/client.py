@@ -1,0 +1,80 @@
+"""PyGithub, tamed: one visible request a question, one question at a time, nothing repeated.
+
+PyGithub is told to be lazy, so that naming a repository or a pull request sends nothing. A client of its is not
+safe for threads (it keeps the request in the connection), and GitHub asks for serial requests
+(https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api), hence the lock.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TypeVar
+
+from github import Github
+from github.Auth import Token
+from github.Repository import Repository
+
+from bot.adapters.github.connection import TIMEOUT, connection
+from bot.adapters.github.credentials import Credentials
+from bot.adapters.github.errors import FOREIGN, status_of, translate
+from bot.errors import SlipwayError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    token: str = field(repr=False)
+    hub: Github
+
+
+class GitHubClient:
+    """Asks GitHub with valid credentials and translates every error. Safe to share between threads."""
+
+    def __init__(self, api_url: str, credentials: Credentials, *, timeout: int = TIMEOUT) -> None:
+        self._api_url = api_url
+        self._credentials = credentials
+        self._timeout = timeout
+        self._lock = threading.RLock()
+        self._connected: dict[str, _Connected] = {}
+
+    def of(self, repo: str, doing: str, question: Callable[[Repository], T], *, write: bool = False) -> T:
+        """Ask about a repository; see ``ask``."""
+        return self.ask(repo, doing, lambda hub: question(hub.get_repo(repo)), write=write)
+
+    def ask(self, about: str, doing: str, question: Callable[[Github], T], *, write: bool = False) -> T:
+        """Ask with a valid token; once more with a new one where GitHub refuses it (nothing was done then).
+
+        Args:
+            about: the repository, or an organisation alone.
+            doing: what is done, for the error: "merge pull request #7 of owner/name".
+            question: what to send. It must read all it needs, since nothing is translated afterwards.
+            write: whether it changes something.
+        """
+        with self._lock:
+            token = self._credentials.token(about)
+            try:
+                return self._try(token, about, doing, question, write=write)
+            except SlipwayError as error:
+                if status_of(error) != HTTPStatus.UNAUTHORIZED or not self._credentials.renew(about, token):
+                    raise
+            return self._try(self._credentials.token(about), about, doing, question, write=write)
+
+    def _try(self, token: str, about: str, doing: str, question: Callable[[Github], T], *, write: bool) -> T:
+        try:
+            return question(self._hub(about, token))
+        except FOREIGN as error:
+            raise translate(error, doing, about, write=write) from error
+
+    def _hub(self, about: str, token: str) -> Github:
+        """The owner's client with its open connection; a new one where the token is new."""
+        owner = about.partition("/")[0].casefold()
+        known = self._connected.get(owner)
+        if known is not None and known.token == token:
+            return known.hub
+        if known is not None:
+            known.hub.close()
+        hub = Github(**connection(self._api_url, Token(token), self._timeout))
+        self._connected[owner] = _Connected(token, hub)
+        return hub

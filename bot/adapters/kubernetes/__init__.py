@@ -1,0 +1,1 @@
+"""Kubernetes API servers. ``clusters`` is the port."""

@@ -1,0 +1,1 @@
+"""Registries, by their HTTP API. ``images`` is the port."""
