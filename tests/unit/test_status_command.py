@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -137,6 +138,29 @@ def test_status_watches_and_prints_a_line_at_each_change_until_it_is_interrupted
         assert next(state for state in states if state == "healthy")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+def test_status_watches_on_a_terminal_and_says_when_what_it_shows_is_old(status: Status) -> None:
+    terminal, other_end = pty.openpty()
+    command = [sys.executable, "-m", "bot", "status", "--watch", "docs"]
+    environment = {**os.environ, **status.variables, "TERM": "xterm", "COLUMNS": "120", "LINES": "60"}
+    with subprocess.Popen(command, env=environment, stdout=other_end, stderr=other_end) as process:
+        os.close(other_end)
+        await_words(terminal, "Release of docs c0c0c0c failed")
+        status.stage.bump(release("docs", 0x77), "staging", Outcome.HEALTHY)
+        await_words(terminal, "7777777")
+        status.stage.git.server.status = 503
+        await_words(terminal, "What you see may be old")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    os.close(terminal)
+
+
+def await_words(terminal: int, words: str) -> None:
+    """Read what a terminal is shown until the words are among it; the end of it is an OSError."""
+    shown = ""
+    while words not in shown:
+        shown += os.read(terminal, 65536).decode(errors="replace")
 
 
 def test_two_people_may_watch_at_once(status: Status) -> None:
