@@ -297,7 +297,6 @@ def test_team_members_are_told_and_a_missing_team_is_empty(scene: Stage, forge: 
     assert forge.team_members("org/nobody") == frozenset()
 
 
-@pytest.mark.xfail(strict=True, reason="the stand-in takes an App's web token for a bad credential (forge_api._before)")
 def test_github_app_acts_as_its_bot(scene: Stage) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
