@@ -177,6 +177,7 @@ def test_two_people_may_watch_at_once(status: Status) -> None:
         ({"CONFIG_REPO": ""}, "CONFIG_REPO: is missing"),
         ({"GITHUB_URL": "http://127.0.0.1:9"}, "org/config"),
         ({"CONFIG_BRANCH": "nowhere"}, "has no branch nowhere"),
+        ({"GITHUB_TOKEN": "", "GITHUB_APP_ID": "7", "GITHUB_APP_PRIVATE_KEY": "nonsense"}, "private key"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "database"),
     ],
 )
