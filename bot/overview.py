@@ -148,7 +148,7 @@ def overview(
     if catalog is None:
         return Overview(head, None, error, (), work)
     look = _Look(config, head, _Jobs(catalog, work, before), before)
-    rows = tuple(Row(app, tuple(look.cell(app, at) for at in catalog.environments)) for app in catalog.apps)
+    rows = tuple(look.row(app, catalog.environments) for app in catalog.apps)
     return Overview(head, catalog, error, rows, work)
 
 
@@ -209,12 +209,16 @@ class _Look:
         self._head = head
         self._jobs = jobs
         self._holds = frozenset(config.files(head, HOLDS))
-        rows = before.rows if before else ()
-        self._known = {(row.app.name, cell.environment.name): (row.app, cell) for row in rows for cell in row.cells}
+        self._rows = {row.app.name: row for row in before.rows} if before else {}
         self._same_head = before is not None and before.head == head
 
-    def cell(self, app: App, environment: Environment) -> Cell:
-        """One place."""
+    def row(self, app: App, environments: Iterable[Environment]) -> Row:
+        """One app: the very row of the look before, where nothing about it is new."""
+        row = Row(app, tuple(self._cell(app, environment) for environment in environments))
+        known = self._rows.get(app.name)
+        return known if known == row and known is not None else row
+
+    def _cell(self, app: App, environment: Environment) -> Cell:
         known = self._known_cell(app, environment)
         work = self._jobs.under_way(app, environment)
         url = environment.url_for(app)
@@ -239,10 +243,11 @@ class _Look:
 
     def _known_cell(self, app: App, environment: Environment) -> Cell | None:
         """The cell before, unless the catalog has changed about it or it could not be read."""
-        known_app, known = self._known.get((app.name, environment.name), (None, None))
-        if known is None or known.deployed is None:
+        row = self._rows.get(app.name)
+        if row is None or row.app != app:
             return None
-        return known if (known_app, known.environment) == (app, environment) else None
+        usable = (cell for cell in row.cells if cell.environment == environment and cell.deployed is not None)
+        return next(usable, None)
 
     def _changed(self, app: App, environment: Environment, known: Cell | None) -> ConfigCommit | None:
         if known is not None and self._same_head:

@@ -4,6 +4,7 @@ The web process is there to store deliveries, so nothing of this is loaded, open
 and no page waits for GitHub for long: it shows the last look, and says how old that is.
 """
 
+import gc
 import secrets
 import threading
 from collections.abc import Callable
@@ -130,6 +131,8 @@ class Sight:
             )
         if replace(seen, version=before.version, as_of=before.as_of) != before:
             seen = replace(seen, version=secrets.token_hex(8))
+        if before.overview is None and seen.overview is not None:
+            gc.freeze()  # what a look keeps stays; collecting around it took a tenth of a second of 1,000 apps' process
         with self._ended:
             self._snapshot = seen
             self._looked_at = monotonic()

@@ -153,6 +153,7 @@ def test_the_script_gets_a_new_part_only_where_something_is_new(own: DashboardSt
     news = client.get("/live", headers={"If-None-Match": first.headers["ETag"]})
     assert news.status_code == 200
     assert "7777777 healthy" in row(news.text, "docs")
+    assert row(news.text, "blog") == row(first.text, "blog")
     assert client.get("/live?q=blog").headers["ETag"] != news.headers["ETag"]
 
 

@@ -203,6 +203,14 @@ def test_a_second_look_at_the_same_head_reads_no_file_of_an_app_again(config: Fa
     assert set(config.reads) <= {"notes", "slipway.yaml"}  # places without an outcome are asked again
 
 
+def test_a_row_without_news_is_the_very_same_row(config: FakeConfig, queue: FakeQueue) -> None:
+    before = look(config, queue)
+    config.bump(release("blog", 7), "staging")
+    blog, shop = look(config, queue, before).rows
+    assert shop is before.rows[1]
+    assert blog != before.rows[0]
+
+
 def test_a_new_outcome_on_the_same_commit_is_seen_when_its_sync_ends(config: FakeConfig, queue: FakeQueue) -> None:
     bump = config.bump(release("blog", 7), "staging")
     config.end(bump, "blog", "staging", Outcome.FAILED, "no room")
