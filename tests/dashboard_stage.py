@@ -1,14 +1,19 @@
 """What the dashboard shows, made for its tests: a config repo on a git server, a real queue whose jobs have ended."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from bot import messages
 from bot.adapters.config_repo import GitConfigRepo
@@ -153,3 +158,69 @@ def _play(stage: DashboardStage) -> None:
     stage.done(release_job("docs", BROKEN), Ended("failed", f"{why} The token was {TOKEN}."))
     stage.done(Job("delivery", "delivery/7d1c", "acme/docs"), Ended("done", release_job("docs", BROKEN).id))
     stage.done(Job("reconcile", "reconcile/1", "reconcile"), Ended("done", "nothing to do"))
+
+
+# ---------------------------------------------------------------- for pytest
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DashboardStage]:
+    """One stage for the tests that only look."""
+    with git_stage(tmp_path_factory.mktemp("dashboard")) as git, dashboard(git) as made:
+        yield made
+
+
+@pytest.fixture
+def client(shared: DashboardStage) -> FlaskClient:
+    return shared.app.test_client()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[GitStage]:
+    with git_stage(tmp_path) as git:
+        yield git
+
+
+@pytest.fixture
+def own(stage: GitStage) -> Iterator[DashboardStage]:
+    """A stage of the test's own, to change."""
+    with dashboard(stage) as made:
+        yield made
+
+
+def text(page: str) -> str:
+    """What a person reads."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def row(page: str, app: str) -> str:
+    """What a person reads in an app's row."""
+    return text(page.partition(f'id="app-{app}"')[2].partition("</tr>")[0].partition(">")[2])
+
+
+def get(client: FlaskClient, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return answer.json
+
+
+class Stages(HTMLParser):
+    """The stages of a release's page: name and state."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._at = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        kind = dict(attrs).get("class") or ""
+        if tag == "li" and kind.startswith("stage is-"):
+            self._at = kind.removeprefix("stage is-")
+        elif tag == "h3":
+            self._at += " "
+
+    def handle_data(self, data: str) -> None:
+        if self._at.endswith(" "):
+            self.found.append(f"{data.strip()} {self._at.strip()}")
+            self._at = ""
