@@ -21,10 +21,10 @@ from bot.wiring import QUEUES
 @click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 def sync(app: str, environment: str, *, as_json: bool) -> None:
     """Make APP in ENV on the cluster match the config branch once more, and wait for the rollout."""
-    from bot.worker import config_repo  # noqa: PLC0415 - it loads every adapter
+    from bot.config_mirror import open_mirror  # noqa: PLC0415 - `retry` needs no git
 
     settings = Settings.read(os.environ)
-    job = sync_request(config_repo(settings, slot=f"cli-{os.getpid()}"), app, environment)
+    job = sync_request(open_mirror(settings, "cli"), app, environment)
     _ask(DbosQueue(settings.database_url, QUEUES), job, as_json=as_json)
 
 

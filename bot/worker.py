@@ -16,7 +16,7 @@ from bot.adapters.kubernetes.clusters import KubernetesClusters
 from bot.adapters.registry.images import HttpRegistry
 from bot.clock import SystemClock
 from bot.logs import Redactor
-from bot.ports import ConfigRepo, ImageBuilder, Queue, Run
+from bot.ports import ImageBuilder, Queue, Run
 from bot.reconcile_timer import ReconcileTimer
 from bot.releases import Person
 from bot.services import Services
@@ -80,11 +80,6 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
         dashboard_url=settings.public_url,
         redact=Redactor(settings.secrets()),
     )
-
-
-def config_repo(settings: Settings, *, slot: str) -> ConfigRepo:
-    """The config repo alone, for commands that read it. ``slot`` keeps one process's mirror apart from another's."""
-    return _config_repo(settings, credentials(settings), BOT, slot)
 
 
 def _config_repo(settings: Settings, identity: Credentials, bot: Person, slot: str) -> GitConfigRepo:

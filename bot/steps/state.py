@@ -119,12 +119,13 @@ def deployment(config: ConfigRepo, commit: str, app: App, environment: Environme
     ours = ImageReference.parse(app.image).normalised().repository
     images: dict[str, None] = {}
     waiting = False
-    for path, text in manifest_texts(config, commit, app, environment).items():
+    texts = manifest_texts(config, commit, app, environment)
+    for path, text in texts.items():
         for found in find_images(text, path):
             if found.image is not None and found.image.normalised_repository == ours:
                 images[found.text] = None
                 waiting = waiting or found.image.has_placeholder
-    changed = config.last_change(commit, app.manifest_paths(environment))
+    changed = config.last_change(commit, app.manifest_paths(environment)) if texts else None
     return Deployment(
         app=app.name,
         environment=environment.name,

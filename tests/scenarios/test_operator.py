@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from tests.scenarios.world import ROOT, World, until
+from tests.scenarios.world import CONFIG, DEVELOPER, ROOT, World, until
 
 
 def command(world: World, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -56,3 +56,17 @@ def test_what_cannot_be_asked_for_is_explained(shared: World) -> None:
         assert answer.returncode == 1
         assert words in answer.stderr
         assert "Traceback" not in answer.stderr
+
+
+def test_an_app_whose_manifests_were_deleted_is_left_alone(shared: World) -> None:
+    app = shared.add_app("leaving")
+    sha = app.merge("A change")
+    app.await_live("staging", sha)
+    commit = shared.forge.commit(CONFIG, "master", {"staging/leaving.yaml": None}, "Remove leaving", DEVELOPER)
+    answer = command(shared, "sync", "leaving", "staging")
+    assert answer.returncode == 1
+    assert "has no manifests" in answer.stderr
+    other = shared.add_app("staying")
+    other.await_live("staging", other.merge("A change"))
+    assert app.outcome(commit, "staging") is None
+    assert app.running("staging") is not None
