@@ -1,0 +1,26 @@
+"""The workflows, each readable top to bottom as the design's table. They hold no I/O: every effect is a step.
+
+Whatever a workflow decides upon comes out of a step, so that a replay decides the same. None waits for a person.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.jobs import Ended
+from bot.ports import Run
+from bot.services import Services
+from bot.steps.build import BuildResult
+from bot.workflows.approve import approve
+from bot.workflows.looking import catalog, delivery, reconcile
+from bot.workflows.release import build, release
+from bot.workflows.sync import sync
+
+WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | BuildResult]] = {
+    "delivery": delivery,
+    "reconcile": reconcile,
+    "catalog": catalog,
+    "release": release,
+    "build": build,
+    "approve": approve,
+    "sync": sync,
+}

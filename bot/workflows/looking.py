@@ -1,0 +1,43 @@
+"""`delivery`, `reconcile` and `catalog`: they look at what is, and start what it asks for."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot import events
+from bot.errors import SlipwayError
+from bot.facts import Job
+from bot.jobs import Ended
+from bot.ports import Run
+from bot.services import Services
+from bot.steps import missed
+from bot.steps.check_catalog import check_catalog
+from bot.workflows.stepping import failed, step
+
+
+def delivery(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
+    """A webhook came: start what it is about. What it says is only where to look."""
+    event = events.from_json(values["event"])
+    return _start(run, "see what the delivery is about", lambda: missed.jobs_for(services, event))
+
+
+def reconcile(run: Run, services: Services, _values: Mapping[str, Any]) -> Ended:
+    """Start whatever was missed: merges, reviews and config changes whose webhook never came."""
+    return _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
+
+
+def catalog(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
+    """The catalog changed: what is wrong with it is said on that commit."""
+    try:
+        problems = step(run, "check the catalog", lambda: check_catalog(services, values["commit"]))
+    except SlipwayError as error:
+        return failed(error)
+    return Ended("failed", problems) if problems else Ended("done", "the catalog is good")
+
+
+def _start(run: Run, name: str, look: Callable[[], tuple[Job, ...]]) -> Ended:
+    try:
+        jobs = step(run, name, look)
+    except SlipwayError as error:
+        return failed(error)
+    started = [job.id for job in jobs if run.start(job)]
+    return Ended("done", ", ".join(started) if started else "nothing to do")

@@ -1,0 +1,89 @@
+"""`release` and `build`: a commit becomes an image once, and enters the first environment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from bot.errors import Permanent, SlipwayError
+from bot.facts import StatusState
+from bot.jobs import Ended, build_job, release_job, sync_job
+from bot.messages import Failure
+from bot.ports import Run
+from bot.releases import Merge, Release
+from bot.services import Services
+from bot.steps import build as building
+from bot.steps import report, source
+from bot.steps.build import BuildResult
+from bot.steps.enter import Entered, Entry, enter
+from bot.workflows.stepping import SERVING, failed, step, tell
+
+LOG = structlog.get_logger()
+
+
+def release(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
+    """A tracked branch moved: build the commit once and bring it into the first environment."""
+    app, sha = values["app"], values["sha"]
+    try:
+        wanted = step(run, "see whether the commit is wanted", lambda: source.still_wanted(services, app, sha))
+        if wanted.newer is not None:
+            run.start(release_job(app, wanted.newer))
+            return Ended("superseded", f"the branch moved on to {wanted.newer}")
+        merge = step(run, "ask who merged it", lambda: source.describe_merge(services, app, sha))
+    except SlipwayError as error:
+        return failed(error)
+    tell(run, "say that it is being built", lambda: _say_building(services, app, merge, wanted.first_environment))
+    built: BuildResult = run.call(build_job(app, wanted.image, sha, values["attempt"]))
+    if built.image is None:
+        failure = Failure("The build", built.reason, SERVING, built.evidence, run.id)
+        _tell_release_failed(run, services, app, merge, wanted.first_environment, failure)
+        return Ended("failed", built.reason, retry=built.retry)
+    made = Release(app, built.image, merge)
+    return bring_in(run, services, made, wanted.first_environment)
+
+
+def build(run: Run, services: Services, values: Mapping[str, Any]) -> BuildResult:
+    """Build a commit's image; every app that shares the image joins this one build."""
+    try:
+        return step(run, "build and push", lambda: building.build_image(services, values["app"], values["sha"]))
+    except SlipwayError as error:
+        return BuildResult(None, built=False, reason=str(error), retry=not isinstance(error, Permanent))
+
+
+def bring_in(run: Run, services: Services, made: Release, environment: str) -> Ended:
+    """Through the environment's gate; then the sync that makes it live, or a person's turn."""
+    try:
+        entered = step(run, f"bring it into {environment}", lambda: enter(services, made, environment))
+    except SlipwayError as error:
+        failure = Failure(f"Bringing it to {environment}", str(error), SERVING, reference=run.id)
+        _tell_release_failed(run, services, made.app, made.merge, environment, failure, made.image)
+        return failed(error)
+    match entered:
+        case Entered(entry=Entry.COMMITTED | Entry.PRESENT | Entry.UNCHANGED, commit=str(commit)):
+            run.start(sync_job(made.app, environment, commit))
+        case Entered(entry=Entry.PROPOSED):
+            tell(run, "say that it waits", lambda: _say_waiting(services, made, environment))
+        case _:
+            LOG.info("not brought in", release=made.id, environment=environment, entry=entered.entry.value)
+    return Ended("done", f"{entered.entry.value} in {environment}")
+
+
+def _say_building(services: Services, app: str, merge: Merge, environment: str) -> None:
+    report.set_environment_status(services, merge, environment, StatusState.PENDING, f"{app} is being built")
+    report.report_progress(services, app, merge)
+
+
+def _say_waiting(services: Services, made: Release, environment: str) -> None:
+    text = f"{made.app} waits for approval to enter {environment}"
+    report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text)
+    report.report_progress(services, made.app, made.merge, image=made.image)
+
+
+def _tell_release_failed(
+    run: Run, services: Services, app: str, merge: Merge, environment: str, failure: Failure, image: str | None = None
+) -> None:
+    tell(
+        run,
+        "say that it failed",
+        lambda: report.report_failure(services, app, merge, environment, failure, image=image),
+    )

@@ -1,0 +1,132 @@
+"""`sync`: one app in one environment, from the config branch to pods that are ready, and what comes next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot import messages
+from bot.errors import Permanent, SlipwayError
+from bot.facts import Rollout, RolloutState
+from bot.jobs import Ended, sync_job
+from bot.messages import Failure
+from bot.ports import Run
+from bot.releases import Outcome
+from bot.services import Services
+from bot.steps import latest, outcome, rollout
+from bot.steps.outcome import Subject
+from bot.steps.rollout import AppliedSet
+from bot.workflows.release import bring_in
+from bot.workflows.stepping import SERVING, failed, step, tell
+
+
+def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
+    """Make one app in one environment match the config branch, and wait for the rollout."""
+    app, environment, commit = values["app"], values["environment"], values["commit"]
+    try:
+        wanted = step(run, "see what is wanted", lambda: rollout.wanted_commit(services, app, environment, commit))
+        if wanted != commit:
+            return _superseded(run, app, environment, wanted)
+        subject = step(run, "see what it is about", lambda: outcome.subject_of(services, app, environment, commit))
+    except SlipwayError as error:
+        return failed(error)
+    tell(run, "say that it rolls out", lambda: outcome.tell_rolling_out(services, app, environment, subject))
+    if subject.unapproved:
+        tell(run, "say unapproved", lambda: outcome.tell_unapproved(services, app, environment, commit, subject))
+    result = _roll_out(run, services, app, environment, commit)
+    if result.outcome is Outcome.SUPERSEDED:
+        return _superseded(run, app, environment, result.newer)
+    return _conclude(run, services, values, subject, result)
+
+
+def _superseded(run: Run, app: str, environment: str, newer: str | None) -> Ended:
+    if newer is not None:
+        run.start(sync_job(app, environment, newer))
+    return Ended("superseded", f"the config branch moved on to {newer}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """How a rollout ended. ``seconds`` since the apply; ``newer`` is the config commit that took its place."""
+
+    outcome: Outcome
+    seconds: float = 0.0
+    reason: str = ""
+    newer: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+def _roll_out(run: Run, services: Services, app: str, environment: str, commit: str) -> _Result:
+    """A cluster that refuses the manifests has failed; one that cannot be asked how it goes is unknown."""
+    try:
+        applied = step(run, "apply", lambda: rollout.apply(services, app, environment, commit))
+    except SlipwayError as error:
+        return _Result(Outcome.FAILED if isinstance(error, Permanent) else Outcome.UNKNOWN, reason=str(error))
+    try:
+        return _watched(run, services, app, environment, applied)
+    except SlipwayError as error:
+        return _Result(Outcome.UNKNOWN, reason=str(error))
+
+
+def _watched(run: Run, services: Services, app: str, environment: str, applied: AppliedSet) -> _Result:
+    while True:
+        look = step(run, "watch the rollout", lambda: rollout.watch(services, app, environment, applied))
+        if look.rollout.state is RolloutState.COMPLETE:
+            return _Result(Outcome.HEALTHY, look.seconds)
+        if look.newer is not None:
+            return _Result(Outcome.SUPERSEDED, look.seconds, newer=look.newer)
+        if look.rollout.state is RolloutState.FAILED or look.seconds > services.rollout_timeout:
+            return _diagnosed(run, services, applied, look.rollout, look.seconds)
+
+
+def _diagnosed(run: Run, services: Services, applied: AppliedSet, last: Rollout, seconds: float) -> _Result:
+    found = step(run, "ask the pods why", lambda: rollout.diagnose(services, applied))
+    reason = messages.rollout_reason(last.detail, found)
+    return _Result(Outcome.FAILED, seconds, reason, evidence=(*found.events, *found.logs))
+
+
+def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: Subject, result: _Result) -> Ended:
+    """Record the outcome in Git, tell people, and start what comes next."""
+    app, environment, commit = values["app"], values["environment"], values["commit"]
+    try:
+        step(run, "record the outcome", lambda: _record(services, app, environment, commit, subject, result))
+    except SlipwayError as error:
+        return Ended("failed", str(error), retry=True)
+    if result.outcome is not Outcome.HEALTHY:
+        failure = Failure(f"The rollout on {environment}", result.reason, SERVING, result.evidence, run.id)
+        tell(
+            run,
+            "say that it failed",
+            lambda: outcome.tell_failed(services, app, environment, commit, subject, failure),
+        )
+        return Ended(result.outcome.value, result.reason, retry=result.outcome is Outcome.UNKNOWN)
+    tell(run, "say live", lambda: outcome.tell_healthy(services, app, environment, subject, result.seconds))
+    return _next(run, services, subject)
+
+
+def _record(services: Services, app: str, environment: str, commit: str, subject: Subject, result: _Result) -> None:
+    reason = result.reason or ("unapproved: nobody who may has approved this change" if subject.unapproved else "")
+    rollout.record(
+        services,
+        app,
+        environment,
+        commit,
+        ended=result.outcome,
+        seconds=result.seconds,
+        approved_by=subject.approved_by,
+        reason=services.redact(reason),
+    )
+
+
+def _next(run: Run, services: Services, subject: Subject) -> Ended:
+    """Healthy: on to the next environment, or behind the last one, ``latest``."""
+    made = subject.release
+    if made is None:
+        return Ended("healthy")
+    if subject.next_environment is not None:
+        went = bring_in(run, services, made, subject.next_environment)
+        return Ended("healthy", went.detail, retry=went.retry)
+    try:
+        digest = step(run, "tag latest", lambda: latest.tag_latest(services, made))
+    except SlipwayError as error:
+        return Ended("healthy", str(error), retry=not isinstance(error, Permanent))
+    return Ended("healthy", f"latest is {digest}")
