@@ -4,7 +4,6 @@ GitHub's API is not asked, so looking costs none of its budget. A promotion that
 tip carries a ``Slipway-Id`` that has not arrived on the config branch.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -15,8 +14,9 @@ from bot.audit import OutcomeNote, release_of
 from bot.catalog import App, Catalog, Environment, Gate, parse_catalog
 from bot.errors import Permanent
 from bot.facts import ConfigCommit
+from bot.holds import Hold
 from bot.ports import ConfigRepo, Queue
-from bot.releases import Deployment, Outcome, Release, promotion_branch
+from bot.releases import SHORT_SHA, Deployment, Outcome, Release, promotion_branch
 from bot.steps.state import (
     CATALOG,
     decode,
@@ -26,11 +26,10 @@ from bot.steps.state import (
     manifest_texts,
     outcome,
     read_catalog,
+    read_hold,
 )
 
 HOLDS = ".slipway/holds"
-
-_REASON = re.compile(r"^reason:[ \t]*['\"]?(\S.*?)['\"]?[ \t]*$", re.MULTILINE)
 
 
 class CellState(StrEnum):
@@ -72,7 +71,7 @@ class Cell:
         deployed: what the config branch says; None where the manifests cannot be read, which ``problem`` explains.
         changed: the newest config commit that changed its files.
         outcome: how the sync of that commit ended, where it did.
-        hold: why nothing new enters; None where it may.
+        hold: what is kept out and why; None where nothing is, also where a newer release has passed a hold on one.
         pending: the promotion that waits before this environment.
         work: what is running or queued for this place, newest first.
         failed: the app's newest release, where that failed before it could enter this environment, the first.
@@ -84,7 +83,7 @@ class Cell:
     deployed: Deployment | None = None
     changed: ConfigCommit | None = None
     outcome: OutcomeNote | None = None
-    hold: str | None = None
+    hold: Hold | None = None
     pending: Pending | None = None
     work: tuple[Work, ...] = ()
     failed: Work | None = None
@@ -95,6 +94,14 @@ class Cell:
     def release(self) -> Release | None:
         """The release that the config branch names here, where it is known."""
         return self.deployed.release if self.deployed else None
+
+    @property
+    def held(self) -> str | None:
+        """Why, as people are told it: what is kept out where that is one release alone; None where nothing is."""
+        if self.hold is None or self.hold.release is None:
+            return self.hold.reason if self.hold else None
+        sha = self.hold.release.rpartition("@")[2]
+        return f"{sha[:SHORT_SHA]} stays out" + (f": {self.hold.reason}" if self.hold.reason else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +241,7 @@ class _Look:
             deployed=deployed,
             changed=changed,
             outcome=note,
-            hold=self._hold(app, environment),
+            hold=self._hold(app, environment, deployed),
             pending=self._pending(app, environment, known),
             work=work,
             failed=self._jobs.failed(app, environment),
@@ -288,12 +295,22 @@ class _Look:
             return known.outcome
         return outcome(self._config, changed.sha, app.name, environment.name)
 
-    def _hold(self, app: App, environment: Environment) -> str | None:
+    def _hold(self, app: App, environment: Environment, deployed: Deployment) -> Hold | None:
         path = hold_path(environment.name, app.name)
         if path not in self._holds:
             return None
-        found = _REASON.search(decode(self._config.read(self._head, path) or b"", path))
-        return found[1] if found else ""
+        try:
+            hold = read_hold(self._config, self._head, environment.name, app.name)
+        except Permanent as error:
+            return Hold(reason=str(error))
+        return None if hold is None or self._is_spent(hold, path, app, environment, deployed) else hold
+
+    def _is_spent(self, hold: Hold, path: str, app: App, environment: Environment, deployed: Deployment) -> bool:
+        """Whether a hold on one release keeps nothing out any more: another one than then runs, so it has passed."""
+        written = self._config.last_change(self._head, [path]) if hold.release is not None else None
+        if written is None or written.sha == deployed.changed_in:
+            return False
+        return deployment(self._config, written.sha, app, environment).release != deployed.release
 
     def _pending(self, app: App, environment: Environment, known: Cell | None) -> Pending | None:
         if environment.gate is not Gate.PULL_REQUEST:

@@ -203,7 +203,7 @@ def _environment(entry: _Entry, before: Iterable[Work]) -> tuple[Stage, ...]:
     name, bump = entry.environment.name, entry.bump
     gated = entry.environment.gate is Gate.PULL_REQUEST
     if bump is None:
-        kept_out = _kept_out(name, before)
+        kept_out = _kept_out(entry, before)
         state = StageState.SKIPPED if kept_out else StageState.LATER
         rollout = Stage("environment", name, state, "" if gated else kept_out, environment=name)
         return (_awaited(entry, kept_out), rollout) if gated else (rollout,)
@@ -279,16 +279,19 @@ _OUTCOMES = {
 }
 
 _KEPT_OUT = {
-    "Held in {}.": "A hold keeps it out.",
+    "Held in {}.": "A hold kept it out.",
     "Outdated in {}.": "Something newer runs there.",
     "Declined in {}.": "Its pull request was closed without a merge.",
 }
 
 
-def _kept_out(environment: str, before: Iterable[Work]) -> str:
+def _kept_out(entry: _Entry, before: Iterable[Work]) -> str:
     """Why it did not enter, where the job that was to bring it in says so."""
     results = {work.result for work in before}
-    return next((why for what, why in _KEPT_OUT.items() if what.format(environment) in results), "")
+    name = entry.environment.name
+    if entry.cell.hold is not None and f"Held in {name}." in results:
+        return "A hold keeps it out."
+    return next((why for what, why in _KEPT_OUT.items() if what.format(name) in results), "")
 
 
 def _latest(last: _Entry) -> Stage:

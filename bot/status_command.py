@@ -202,8 +202,8 @@ def _notes(cell: Cell) -> Iterator[tuple[str, str]]:
         yield cell.problem or (cell.outcome.reason if cell.outcome else ""), "red"
     if cell.failed is not None:
         yield f"{cell.failed.about.what} failed: {cell.failed.result}", "red"
-    if cell.hold is not None:
-        yield f"held: {cell.hold}" if cell.hold else "held", "magenta"
+    if cell.held is not None:
+        yield f"held: {cell.held}" if cell.held else "held", "magenta"
     if cell.pending is not None:
         yield f"{short(cell.pending.release.sha)} waits for approval", "yellow"
     for work in cell.work:

@@ -12,6 +12,7 @@ from bot import messages
 from bot.catalog import Gate
 from bot.errors import Permanent
 from bot.facts import Change, Edit, Reader
+from bot.holds import keeps_out
 from bot.images import ImageReference
 from bot.manifests import bump
 from bot.ordering import Order, order
@@ -19,7 +20,7 @@ from bot.releases import Release, bump_id
 from bot.services import Services
 from bot.steps.promote import propose
 from bot.steps.source import tracked_head
-from bot.steps.state import Place, decode, hold_path, look, manifest_files
+from bot.steps.state import Place, decode, look, manifest_files, read_hold
 
 
 class Entry(StrEnum):
@@ -50,7 +51,8 @@ def enter(services: Services, release: Release, environment: str) -> Entered:
     present = config.find(place.head, "Slipway-Id", bump_id(release.id, environment))
     if present is not None:
         return Entered(Entry.PRESENT, present.sha)
-    if config.read(place.head, hold_path(environment, release.app)) is not None:
+    hold = read_hold(config, place.head, environment, release.app)
+    if hold is not None and keeps_out(hold, release.id):
         return Entered(Entry.HELD)
     if _order(services, place, release) is Order.BACKWARD:
         return Entered(Entry.OUTDATED)

@@ -7,6 +7,7 @@ import structlog
 from bot.audit import OutcomeNote, outcome_of, release_of
 from bot.catalog import App, Catalog, Environment, parse_catalog
 from bot.errors import Permanent
+from bot.holds import Hold, parse_hold
 from bot.images import ImageReference
 from bot.manifests import find_images
 from bot.ports import ConfigRepo
@@ -155,6 +156,17 @@ def previous_environment(catalog: Catalog, name: str) -> Environment | None:
 def hold_path(environment: str, app: str) -> str:
     """The file that holds an app's environment as it is."""
     return f".slipway/holds/{environment}/{app}.yaml"
+
+
+def read_hold(config: ConfigRepo, commit: str, environment: str, app: str) -> Hold | None:
+    """The hold on an app's environment at a commit; None where there is none.
+
+    Raises:
+        Permanent: the file cannot be read, so what it keeps out is not known.
+    """
+    path = hold_path(environment, app)
+    data = config.read(commit, path)
+    return parse_hold(decode(data, path), path) if data is not None else None
 
 
 def outcome(config: ConfigRepo, commit: str, app: str, environment: str) -> OutcomeNote | None:

@@ -145,7 +145,7 @@ def test_a_release_that_something_kept_out_says_what(own: DashboardStage) -> Non
     own.done(release_job("tutorials", sha), Ended("done", "held in staging"))
     page = client.get(f"/releases/tutorials@{sha}").text
     assert "staging skipped" in Stages(page).found
-    assert "A hold keeps it out." in text(page)
+    assert "A hold kept it out." in text(page)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "blog@123", f"blog@{'9' * 40}", f"<b>@{'9' * 40}"])

@@ -141,9 +141,30 @@ def test_a_hold_shows_its_reason(config: FakeConfig, queue: FakeQueue) -> None:
     config.edit({".slipway/holds/production/blog.yaml": "by: dora\nreason: 'Wait for the logo'\n"})
     config.edit({".slipway/holds/staging/shop.yaml": ""})
     found = look(config, queue)
-    assert cell(found, "blog", "production").hold == "Wait for the logo"
-    assert cell(found, "shop", "staging").hold == ""
+    assert cell(found, "blog", "production").held == "Wait for the logo"
+    assert cell(found, "shop", "staging").held == ""
     assert cell(found, "shop", "production").hold is None
+
+
+def test_a_hold_on_one_release_names_it_and_is_over_once_another_one_has_passed(
+    config: FakeConfig, queue: FakeQueue
+) -> None:
+    held, newer = release("blog", 8), release("blog", 9)
+    config.bump(release("blog", 7), "production")
+    config.edit({".slipway/holds/production/blog.yaml": f"reason: It failed\nrelease: {held.id}\n"})
+    found = cell(look(config, queue), "blog", "production")
+    assert (found.held, found.hold and found.hold.release) == ("0808080 stays out: It failed", held.id)
+    config.edit({"production/blog.yaml": f"# by hand\n{MANIFEST.format(app='blog', image=release('blog', 7).image)}"})
+    assert cell(look(config, queue), "blog", "production").hold is not None
+    config.bump(newer, "production")
+    assert cell(look(config, queue), "blog", "production").hold is None
+
+
+def test_a_hold_that_cannot_be_read_is_shown_with_what_to_mend(config: FakeConfig, queue: FakeQueue) -> None:
+    config.edit({".slipway/holds/production/blog.yaml": "until: Monday\n"})
+    held = cell(look(config, queue), "blog", "production").held
+    assert held is not None
+    assert ".slipway/holds/production/blog.yaml:1: until: is not a key" in held
 
 
 def test_work_is_shown_where_it_leads(config: FakeConfig, queue: FakeQueue) -> None:

@@ -78,10 +78,16 @@ def test_a_sync_that_ended_without_a_note_tells_its_own_result(config: FakeConfi
     assert stages(config, queue)["staging"] == ("skipped", "The config branch moved on.")
 
 
+def test_a_hold_that_is_there_keeps_it_out_still(config: FakeConfig, queue: FakeQueue) -> None:
+    queue.add(release_job("blog", BLOG.sha), JobState.DONE, Ended("done", "held in staging"))
+    config.edit({".slipway/holds/staging/blog.yaml": "reason: Wait for the logo\n"})
+    assert stages(config, queue)["staging"] == ("skipped", "A hold keeps it out.")
+
+
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        ("held", "A hold keeps it out."),
+        ("held", "A hold kept it out."),
         ("outdated", "Something newer runs there."),
         ("declined", "Its pull request was closed without a merge."),
     ],
