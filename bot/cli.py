@@ -13,7 +13,7 @@ import click
 from bot import __version__, logs
 from bot.errors import SlipwayError
 from bot.logs import Redactor
-from bot.settings import Settings, WebSettings
+from bot.settings import Settings, SettingsError, WebSettings, not_complete
 
 ELSEWHERE = {
     "bump": "bot.bump_command:bump",
@@ -70,10 +70,12 @@ def worker() -> None:
 @cli.command()
 def up() -> None:
     """Run web (on PORT, 8000) and worker together, until Ctrl-C or SIGTERM."""
+    from bot.adapters.dbos.database import migrate as migrate_database  # noqa: PLC0415 - as above
     from bot.process_group import run_together  # noqa: PLC0415 - as above
 
-    Settings.read(os.environ)
-    WebSettings.read(os.environ)
+    if problems := [*WebSettings.problems(os.environ), *Settings.problems(os.environ)]:
+        raise SettingsError(not_complete(problems))
+    migrate_database(Settings.read(os.environ).database_url)  # what is wrong with it is said once, and not by both
     sys.exit(run_together())
 
 

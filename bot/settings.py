@@ -3,11 +3,12 @@
 Credentials are ``SecretStr``: printing the settings shows stars.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from bot.errors import Permanent
 
@@ -49,31 +50,58 @@ class _Variables(BaseModel):
         Raises:
             SettingsError: naming every variable that is missing or wrong.
         """
-        variables = {name: value for name, value in environment.items() if value.strip()}
-        lines = [f"  {line}" for line in cls.missing_together(variables)]
-        try:
-            read = cls.model_validate(variables)
-        except ValidationError as error:
-            lines += [f"  {_name(problem)}: {_reason(problem)}" for problem in error.errors()]
-        if lines:
-            raise SettingsError("The environment is not complete:\n" + "\n".join(lines))
-        return read
+        if problems := cls.problems(environment):
+            raise SettingsError(not_complete(problems))
+        return cls.model_validate(_set(environment))
 
     @classmethod
-    def missing_together(cls, _variables: Mapping[str, str]) -> list[str]:
-        """What is asked for of several variables together, a line each."""
+    def problems(cls, environment: Mapping[str, str]) -> list[str]:
+        """Every variable that is missing or wrong, a line each."""
+        variables = _set(environment)
+        lines = cls.wrong_together(variables)
+        try:
+            cls.model_validate(variables)
+        except ValidationError as error:
+            lines += [f"{problem['loc'][0]}: {_reason(problem)}" for problem in error.errors()]
+        return lines
+
+    @classmethod
+    def wrong_together(cls, _variables: Mapping[str, str]) -> list[str]:
+        """What is asked for of several variables together, or of what they name, a line each."""
         return []
 
 
-def _name(problem: Mapping[str, object]) -> str:
-    location = problem["loc"]
-    return str(location[0]) if isinstance(location, tuple) else ""
+def not_complete(problems: Iterable[str]) -> str:
+    """The paragraph that names every problem once."""
+    return "The environment is not complete:" + "".join(f"\n  {line}" for line in dict.fromkeys(problems))
 
 
-def _reason(problem: Mapping[str, object]) -> str:
-    if problem["type"] == "missing":
-        return "is missing"
-    return str(problem["msg"]).removeprefix("Value error, ")
+def _set(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if value.strip()}
+
+
+_WANTED = {
+    "missing": "is missing",
+    "greater_than": "must be more than {gt}",
+    "float_parsing": "must be a number of seconds",
+    "int_parsing": "must be a whole number",
+}
+"""By pydantic's error type. Values are not repeated: a credential may stand in the wrong variable."""
+
+
+def _reason(problem: ErrorDetails) -> str:
+    if problem["type"] == "string_pattern_mismatch":
+        return _FORMS[str(problem["loc"][0])]
+    wanted = _WANTED.get(problem["type"])
+    return wanted.format(**problem.get("ctx", {})) if wanted else problem["msg"].removeprefix("Value error, ")
+
+
+_FORMS = {
+    "CONFIG_REPO": "must be `owner/name`, as in github.com/owner/name",
+    "SLIPWAY_BUILDER": "must be docker or sandbox",
+    "WORKER_ID": "may have up to 100 letters, digits, dots, dashes and underscores",
+}
+"""What a variable with a pattern must look like."""
 
 
 class WebSettings(_Variables):
@@ -96,7 +124,7 @@ class Settings(_Variables):
     github_app_private_key_file: Path | None = Field(None, alias="GITHUB_APP_PRIVATE_KEY_FILE")
     database_url: Annotated[str, BeforeValidator(_database_url)] = Field(DEFAULT_DATABASE_URL, alias="DATABASE_URL")
     kubeconfig: str | None = Field(None, alias="KUBECONFIG")
-    worker_id: str | None = Field(None, alias="WORKER_ID")
+    worker_id: str | None = Field(None, alias="WORKER_ID", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     reconcile_seconds: float = Field(120, alias="RECONCILE_SECONDS", gt=0)
     rollout_timeout_seconds: float = Field(600, alias="ROLLOUT_TIMEOUT_SECONDS", gt=0)
     public_url: BaseUrl | None = Field(None, alias="SLIPWAY_URL")
@@ -104,35 +132,37 @@ class Settings(_Variables):
     builder: str = Field("docker", alias="SLIPWAY_BUILDER", pattern="^(docker|sandbox)$")
 
     @classmethod
-    def missing_together(cls, variables: Mapping[str, str]) -> list[str]:
-        """One identity: a token, or a GitHub App."""
+    def wrong_together(cls, variables: Mapping[str, str]) -> list[str]:
+        """One identity: a token, or a GitHub App, whose key can be read."""
         key = variables.keys() & {"GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_FILE"}
-        if "GITHUB_TOKEN" in variables or ("GITHUB_APP_ID" in variables and key):
+        if "GITHUB_TOKEN" not in variables and not ("GITHUB_APP_ID" in variables and key):
+            line = (
+                "identity: set GITHUB_TOKEN (a machine user's token), or GITHUB_APP_ID together with "
+                "GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE"
+            )
+            return [line]
+        if key != {"GITHUB_APP_PRIVATE_KEY_FILE"}:
             return []
-        line = (
-            "identity: set GITHUB_TOKEN (a machine user's token), or GITHUB_APP_ID together with "
-            "GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE"
-        )
-        return [line]
+        return _unreadable(Path(variables["GITHUB_APP_PRIVATE_KEY_FILE"]))
 
     def app_private_key(self) -> str | None:
-        """The GitHub App's private key (PEM), read from its file where a file is named.
-
-        Raises:
-            SettingsError: the file cannot be read.
-        """
+        """The GitHub App's private key (PEM), read from its file where a file is named."""
         if self.github_app_private_key is not None:
             return self.github_app_private_key.get_secret_value()
         if self.github_app_private_key_file is None:
             return None
-        try:
-            return self.github_app_private_key_file.read_text()
-        except OSError as error:
-            raise SettingsError(
-                f"GITHUB_APP_PRIVATE_KEY_FILE: {self.github_app_private_key_file} cannot be read ({error.strerror})."
-            ) from None
+        return self.github_app_private_key_file.read_text(encoding="utf-8")
 
     def secrets(self) -> tuple[str, ...]:
         """Every credential among the settings, for the redaction of logs."""
         values = (self.github_token, self.github_app_private_key)
         return tuple(value.get_secret_value() for value in values if value is not None)
+
+
+def _unreadable(key_file: Path) -> list[str]:
+    try:
+        key_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        return [f"GITHUB_APP_PRIVATE_KEY_FILE: {key_file} cannot be read ({why})"]
+    return []

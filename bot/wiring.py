@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from bot.adapters.dbos.database import refuse_other_machines
 from bot.adapters.dbos.queue import DbosQueue
 from bot.links import Links
 from bot.logs import Redactor
@@ -50,6 +51,7 @@ class WebParts:
 def web_parts(environment: Mapping[str, str] = os.environ) -> WebParts:
     """The web process: it stores deliveries, and shows what is there. Nothing is opened before the first request."""
     settings = WebSettings.read(environment)
+    refuse_other_machines(settings.database_url)
     queue = DbosQueue(settings.database_url, QUEUES)
     return WebParts(
         queue=queue,

@@ -78,6 +78,14 @@ def test_a_removed_lock_file_is_a_lost_lock(tmp_path: Path) -> None:
     lock.release()
 
 
+def test_another_machine_that_ignores_the_lock_is_noticed_by_its_name(tmp_path: Path) -> None:
+    lock = acquire(f"sqlite:///{tmp_path}/slipway.db", "one")
+    (tmp_path / "slipway.db.machine").write_text("another-boot-id another-host")
+    with pytest.raises(LostLockError, match="another one uses the database"):
+        lock.check()
+    lock.release()
+
+
 def test_a_missing_folder_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match="python -m bot migrate"):
         acquire(f"sqlite:///{tmp_path}/nowhere/slipway.db", "one")

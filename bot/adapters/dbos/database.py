@@ -6,7 +6,7 @@ set the same things on the engines that they make themselves. Ours adds write-ah
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from dbos._migration import get_migration_versions, get_sqlite_migration_versions
 from dbos._sys_db import SystemDatabase
 
+from bot.adapters.dbos.one_machine import claim
 from bot.adapters.dbos.serializer import JsonSerializer
 from bot.errors import Permanent, Transient
 
@@ -36,6 +37,9 @@ KEEPALIVES = {
 }
 """libpq's names (https://www.postgresql.org/docs/current/libpq-connect.html): a dead peer is known in about 10 s."""
 
+
+CLAIM = "slipway_machine"
+"""Where a connection keeps its ``one_machine.Claim``."""
 
 _STAMP_BY_THE_MILLISECOND = """
 CREATE TRIGGER IF NOT EXISTS slipway_created_at AFTER INSERT ON workflow_status BEGIN
@@ -92,7 +96,8 @@ def open_engine(database_url: str, *, patience: float, connections: int, full_sy
     pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": patience}
     if path is not None:
         engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": patience}, **pool)
-        sa.event.listen(engine, "connect", _set_up_sqlite(patience, full_sync=full_sync))
+        sa.event.listen(engine, "connect", _set_up_sqlite(path, patience, full_sync=full_sync))
+        sa.event.listen(engine, "close", lambda _connection, record: _give_up(record))
         return engine
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": APPLICATION, **KEEPALIVES}
     engine = sa.create_engine(normalise_url(database_url), connect_args=arguments, pool_pre_ping=True, **pool)
@@ -100,17 +105,29 @@ def open_engine(database_url: str, *, patience: float, connections: int, full_sy
     return engine
 
 
-def _set_up_sqlite(patience: float, *, full_sync: bool) -> Any:
-    def set_up(connection: sqlite3.Connection, _record: object) -> None:
-        # DBOS counts on BEGIN IMMEDIATE: a transaction that only reads first would fail when it comes to write.
-        connection.isolation_level = "IMMEDIATE"
-        connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA case_sensitive_like=ON")  # as on PostgreSQL; and a prefix then finds the index
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={'FULL' if full_sync else 'NORMAL'}")
+def _set_up_sqlite(path: Path, patience: float, *, full_sync: bool) -> Any:
+    def set_up(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+        with ExitStack() as undo:
+            undo.callback(connection.close)
+            held = claim(path)
+            undo.callback(held.release)
+            # DBOS counts on BEGIN IMMEDIATE: a transaction that only reads first would fail when it comes to write.
+            connection.isolation_level = "IMMEDIATE"
+            connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA case_sensitive_like=ON")  # as on PostgreSQL; a prefix then finds the index
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={'FULL' if full_sync else 'NORMAL'}")
+            record.info[CLAIM] = held
+            undo.pop_all()
 
     return set_up
+
+
+def _give_up(record: sa.pool.ConnectionPoolEntry) -> None:
+    held = record.info.pop(CLAIM, None)
+    if held is not None:
+        held.release()
 
 
 def _set_up_postgres(connection: Any, _record: object) -> None:
@@ -142,6 +159,17 @@ def migrate(database_url: str) -> None:
                     connection.execute(sa.text(_STAMP_BY_THE_MILLISECOND))
     finally:
         engine.dispose()
+
+
+def refuse_other_machines(database_url: str) -> None:
+    """Say at the start what the first connection would say; nothing where there is no database yet.
+
+    Raises:
+        Permanent: it is an SQLite file that processes of another machine use.
+    """
+    path = sqlite_path(database_url)
+    if path is not None and path.is_file():
+        claim(path).release()
 
 
 def check_writable(engine: sa.Engine) -> None:

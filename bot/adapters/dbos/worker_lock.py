@@ -16,13 +16,14 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
 
 from bot.adapters.dbos.database import CONNECT_SECONDS, KEEPALIVES, libpq_url, sqlite_path
+from bot.adapters.dbos.one_machine import Claim, claim
 from bot.errors import Permanent, Transient
 
 PATIENCE_SECONDS = 5.0
@@ -129,19 +130,22 @@ class _Folder:
 
     def take(self, worker_id: str) -> "_FileLock | None":
         path = self._database.with_name(f"{self._database.name}.{worker_id}.lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise Permanent(
-                f"The lock file {path} cannot be opened ({error.strerror}). Run python -m bot migrate, and see to the "
-                "rights of the folder."
-            ) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return None
-        return _FileLock(self, worker_id, path, descriptor)
+        with ExitStack() as undo:
+            held = claim(self._database)
+            undo.callback(held.release)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise Permanent(
+                    f"The lock file {path} cannot be opened ({error.strerror}). See to the rights of the folder."
+                ) from None
+            undo.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return None
+            undo.pop_all()
+            return _FileLock(self, worker_id, path, descriptor, held)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -150,14 +154,19 @@ class _Folder:
 class _FileLock:
     """``WorkerLock`` by ``flock``."""
 
-    def __init__(self, folder: _Folder, worker_id: str, path: Path, descriptor: int) -> None:
+    def __init__(self, folder: _Folder, worker_id: str, path: Path, descriptor: int, claim: Claim) -> None:
         self.worker_id = worker_id
         self._folder = folder
         self._path = path
         self._descriptor = descriptor
+        self._claim = claim
 
     def check(self) -> None:
-        """A lock on a file that was removed or replaced keeps nobody out."""
+        """A lock on a file that was removed or replaced keeps nobody out; nor does one that another machine ignores."""
+        if not self._claim.named():
+            raise LostLockError(
+                f"{self._claim.path} does not name this machine any more: another one uses the database"
+            )
         ours = os.fstat(self._descriptor)
         with suppress(OSError):
             theirs = self._path.stat()
@@ -176,6 +185,7 @@ class _FileLock:
 
     def release(self) -> None:
         os.close(self._descriptor)
+        self._claim.release()
 
 
 # ---------------------------------------------------------------- PostgreSQL
