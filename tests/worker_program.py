@@ -138,7 +138,7 @@ def main(
             worker_id,
             WORKFLOWS,
             [QueueSpec(name) for name in sorted(set(QUEUES.values()))],
-            polling_seconds=0.05,
+            polling_seconds=float(variables.get("POLLING", "0.05")),
             pause_seconds=0.01,
             reaper_seconds=reaper_seconds,
             lock_seconds=0.5,

@@ -51,6 +51,18 @@ END
 (``dbos/_migration.py``), and jobs of one second would run in the order of their ids."""
 
 
+BELL = "slipway_bell"
+"""PostgreSQL's channel on which changed jobs are notified; see doorbell."""
+
+_RING = f"""
+CREATE OR REPLACE FUNCTION {SCHEMA}.slipway_ring() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_notify('{BELL}', ''); RETURN NULL; END $$;
+CREATE OR REPLACE TRIGGER slipway_ring AFTER INSERT OR UPDATE OF status ON {SCHEMA}.workflow_status
+    FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.slipway_ring();
+"""
+"""A job was stored, or its lane is free again. Equal notifications of a transaction are sent once."""
+
+
 def normalise_url(database_url: str) -> str:
     """``DATABASE_URL`` as SQLAlchemy reads it: PostgreSQL through psycopg 3, SQLite as it is.
 
@@ -155,8 +167,7 @@ def migrate(database_url: str) -> None:
                 connection.execute(
                     sa.text(f"CREATE TABLE IF NOT EXISTS {_probe(engine)} (id INTEGER PRIMARY KEY, at TEXT)")
                 )
-                if path is not None:
-                    connection.execute(sa.text(_STAMP_BY_THE_MILLISECOND))
+                connection.execute(sa.text(_STAMP_BY_THE_MILLISECOND if path is not None else _RING))
     finally:
         engine.dispose()
 

@@ -19,6 +19,7 @@ from dbos import DBOS, DBOSConfig
 from dbos._error import DBOSInitializationError
 
 from bot.adapters.dbos.database import APPLICATION, LISTEN_NOTIFY, SCHEMA, database_errors, open_engine
+from bot.adapters.dbos.doorbell import Doorbells, Listener
 from bot.adapters.dbos.queue import register_queue
 from bot.adapters.dbos.reaper import Reaper, hand_back, running_jobs
 from bot.adapters.dbos.run import DurableRun, Settings, explained, system_database
@@ -67,7 +68,7 @@ class Worker:
         worker_id: as in ``WORKER_ID``; None takes the first free ``HOST-SLOT``.
         workflows: by name, as jobs name them.
         queues: every queue that a workflow names.
-        polling_seconds: how often each queue is looked at.
+        polling_seconds: how often each queue is looked at where no doorbell rings.
         pause_seconds: the first pause between two attempts of a step.
         reaper_seconds: how often dead workers are looked for.
         grace_seconds: how long ``stop`` waits for steps that run.
@@ -85,7 +86,7 @@ class Worker:
         workflows: Mapping[str, WorkflowSpec],
         queues: Sequence[QueueSpec],
         *,
-        polling_seconds: float = 0.2,
+        polling_seconds: float = 2.0,
         pause_seconds: float = 1.0,
         reaper_seconds: float = 10.0,
         grace_seconds: float = 15.0,
@@ -102,6 +103,7 @@ class Worker:
         self._lock = acquire(database_url, worker_id, patience=lock_seconds)
         self._engine = open_engine(database_url, patience=DATABASE_SECONDS, connections=CONNECTIONS, full_sync=False)
         self._dbos = DBOS(config=self._config())
+        self._dbos.background_thread_stop_events = bells = Doorbells()
         _quieten_dbos()
         self._settings = Settings(
             dbos=self._dbos,
@@ -111,6 +113,7 @@ class Worker:
         )
         self._watchdog = Watchdog(self._lock, end_process)
         self._reaper = Reaper(self._dbos, self._lock, reaper_seconds)
+        self._listener = Listener(database_url, bells.ring)
 
     @property
     def worker_id(self) -> str:
@@ -140,6 +143,7 @@ class Worker:
                 DBOS.launch()
         except DBOSInitializationError:
             raise Permanent("The database is older than this version of Slipway. Run: python -m bot migrate") from None
+        self._listener.start()
         self._reaper.start()
         log.info("worker started", worker=self.worker_id)
 
@@ -162,6 +166,7 @@ class Worker:
         """
         self._stopping.set()
         self._reaper.stop()
+        self._listener.stop()
         for event in self._dbos.background_thread_stop_events:
             event.set()
         deadline = time.monotonic() + self._grace_seconds
