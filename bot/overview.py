@@ -28,6 +28,7 @@ from bot.steps.state import (
     read_catalog,
     read_hold,
 )
+from bot.withdrawals import brought_in
 
 HOLDS = ".slipway/holds"
 
@@ -323,7 +324,7 @@ class _Look:
             return known.pending
         commit = self._config.commit(tip)
         release = release_of(commit) if commit else None
-        if commit is None or release is None or self._config.find(self._head, "Slipway-Id", _id(commit)) is not None:
+        if commit is None or release is None or brought_in(self._config, self._head, _id(commit)) is not None:
             return None
         return Pending(release, branch, tip, commit.committed_at)
 

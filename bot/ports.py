@@ -153,6 +153,10 @@ class ConfigRepo(Protocol):
         """One commit of the mirror."""
         ...
 
+    def changed_paths(self, commit: str) -> tuple[str, ...]:
+        """The paths that differ between a commit and its first parent; those of a merge count as its own."""
+        ...
+
     def find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         """The newest commit reachable from ``commit`` that carries exactly this trailer."""
         ...

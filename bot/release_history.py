@@ -17,6 +17,7 @@ from bot.messages import duration, short
 from bot.overview import Cell, Overview
 from bot.ports import ConfigRepo, Queue
 from bot.releases import FULL_SHA, Outcome, Release, bump_id, release_id
+from bot.withdrawals import brought_in
 
 MOST_JOBS = 50
 """Of one kind, for one release."""
@@ -153,7 +154,7 @@ class _Gathering:
     def entry(self, config: ConfigRepo, head: str, cell: Cell) -> _Entry:
         """How it stands to one environment."""
         environment = cell.environment
-        bump = config.find(head, "Slipway-Id", bump_id(release_id(self._app, self._sha), environment.name))
+        bump = brought_in(config, head, bump_id(release_id(self._app, self._sha), environment.name))
         if bump is None:
             waits = cell.pending if cell.pending and cell.pending.release.sha == self._sha else None
             return _Entry(environment, cell, waits.release if waits else None)

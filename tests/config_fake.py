@@ -119,6 +119,9 @@ class FakeConfig:
     def commit(self, sha: str) -> ConfigCommit | None:
         return next((one for one in (*self.line, *self.branches.values()) if one.sha == sha), None)
 
+    def changed_paths(self, commit: str) -> tuple[str, ...]:
+        raise NotImplementedError
+
     def find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         reachable = self.line[: self._at(commit) + 1]
         return next((one for one in reversed(reachable) if (trailer, value) in one.trailers), None)

@@ -21,6 +21,7 @@ from bot.services import Services
 from bot.steps.promote import propose
 from bot.steps.source import tracked_head
 from bot.steps.state import Place, decode, look, manifest_files, read_hold
+from bot.withdrawals import brought_in
 
 
 class Entry(StrEnum):
@@ -48,7 +49,7 @@ def enter(services: Services, release: Release, environment: str) -> Entered:
     """Bring a release into an environment, unless it is there, held, or older than what runs."""
     config = services.config
     place = look(config, release.app, environment)
-    present = config.find(place.head, "Slipway-Id", bump_id(release.id, environment))
+    present = brought_in(config, place.head, bump_id(release.id, environment))
     if present is not None:
         return Entered(Entry.PRESENT, present.sha)
     hold = read_hold(config, place.head, environment, release.app)

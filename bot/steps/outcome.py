@@ -12,6 +12,7 @@ from bot.services import Services
 from bot.steps.people import Approval, approval_of_commit
 from bot.steps.report import report_failure, report_on_promotion, report_progress, set_environment_status
 from bot.steps.state import Place, deployment, look
+from bot.steps.take_back import UnapprovedMerge, puts_back, unapproved_merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Subject:
         unapproved: the environment is gated, and nobody who may has approved.
         pull_request: the config repo's pull request that it came by, where there was one.
         next_environment: where the release may go next; None behind the last one.
+        to_take_back: a merge that is not approved and was not applied yet, where the catalog wants such reverted.
     """
 
     release: Release | None
@@ -33,6 +35,7 @@ class Subject:
     unapproved: bool
     pull_request: int | None
     next_environment: str | None
+    to_take_back: UnapprovedMerge | None = None
 
 
 def subject_of(services: Services, app: str, environment: str, commit_sha: str) -> Subject:
@@ -50,9 +53,10 @@ def subject_of(services: Services, app: str, environment: str, commit_sha: str) 
         release=there.release,
         brought=there.release is not None and (before is None or before.sha != there.release.sha),
         approved_by=approval.by,
-        unapproved=gated and not approval.by and before is not None,
+        unapproved=gated and not approval.by and before is not None and not puts_back(services, commit),
         pull_request=approval.pull_request,
         next_environment=following.name if following else None,
+        to_take_back=unapproved_merge(services, place, commit, approval) if gated else None,
     )
 
 

@@ -8,7 +8,7 @@ from bot.catalog import Environment
 from bot.facts import ConfigCommit, PullRequest
 from bot.releases import Person, Release, parse_promotion_branch, promotion_branch
 from bot.services import Services
-from bot.steps.state import Place
+from bot.steps.state import Place, deployment
 
 
 def verdict_on(
@@ -64,10 +64,17 @@ def _author_of_change(services: Services, release: Release) -> Person | None:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who approved what a commit brought (empty: nobody), and the pull request it came by, if any."""
+    """Who approved what a commit brought (empty: nobody), and the pull request it came by, if any.
+
+    Attributes:
+        merged_by: the person who merged a promotion by hand; None for the bot's merges and all other commits.
+        verdict: what the rule says of such a merge.
+    """
 
     by: tuple[str, ...] = ()
     pull_request: int | None = None
+    merged_by: str | None = None
+    verdict: Verdict | None = None
 
 
 def approval_of_commit(services: Services, place: Place, commit: ConfigCommit) -> Approval:
@@ -84,9 +91,14 @@ def approval_of_commit(services: Services, place: Place, commit: ConfigCommit) -
     merger = pull_request.merged_by
     if promotion and bot is not None and merger is not None and merger.login == bot.login:
         return Approval(approvers_of(commit), pull_request.number)
-    release = place.deployed.release if promotion else None
-    verdict = verdict_on(services, place, pull_request, release, by_merge=True)
-    return Approval(verdict.by if isinstance(verdict, Approved) else (), pull_request.number)
+    there = deployment(services.config, commit.sha, place.app, place.environment)
+    verdict = verdict_on(services, place, pull_request, there.release if promotion else None, by_merge=True)
+    return Approval(
+        by=verdict.by if isinstance(verdict, Approved) else (),
+        pull_request=pull_request.number,
+        merged_by=merger.login if promotion and merger is not None else None,
+        verdict=verdict,
+    )
 
 
 def _pull_request_of(services: Services, place: Place, commit: ConfigCommit) -> PullRequest | None:

@@ -13,6 +13,7 @@ from bot.messages import Failure, Row, RowState
 from bot.releases import Merge, Outcome, bump_id, promotion_branch, release_id
 from bot.services import Services
 from bot.steps.state import catalog_now, deployment, outcome, read_catalog
+from bot.withdrawals import brought_in
 
 _ROW_OF_OUTCOME = {
     Outcome.HEALTHY: RowState.HEALTHY,
@@ -65,7 +66,7 @@ def _rows(services: Services, app_name: str, merge: Merge, *, building: bool) ->
 def _entered_row(services: Services, head: str, app: App, environment: Environment, merge: Merge) -> Row | None:
     """The row of an environment that the release has entered, None before that."""
     config = services.config
-    bump = config.find(head, "Slipway-Id", bump_id(release_id(app.name, merge.sha), environment.name))
+    bump = brought_in(config, head, bump_id(release_id(app.name, merge.sha), environment.name))
     if bump is None:
         return None
     there = deployment(config, head, app, environment)
@@ -120,8 +121,12 @@ def report_failure(
 
 def report_on_promotion(services: Services, app_name: str, number: int, failure: Failure) -> None:
     """A failed approval, merge or rollout: the paragraph on the promotion."""
+    say_on_promotion(services, app_name, number, messages.failure_comment(app_name, failure))
+
+
+def say_on_promotion(services: Services, app_name: str, number: int, body: str) -> None:
+    """The one comment on a promotion, brought up to date; ``body`` begins with the app's marker."""
     marker = messages.comment_marker(app_name)
-    body = messages.failure_comment(app_name, failure)
     services.forge.comment(services.config_name, number, marker=marker, body=body)
 
 

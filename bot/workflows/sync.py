@@ -17,6 +17,7 @@ from bot.steps.outcome import Subject
 from bot.steps.rollout import AppliedSet
 from bot.workflows.release import bring_in
 from bot.workflows.stepping import SERVING, failed, step, tell
+from bot.workflows.take_back import take_back
 
 
 def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
@@ -29,6 +30,10 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         subject = step(run, "see what it is about", lambda: outcome.subject_of(services, app, environment, commit))
     except SlipwayError as error:
         return failed(error)
+    if subject.to_take_back is not None:
+        taken_back = take_back(run, services, app, environment, subject.to_take_back)
+        if taken_back is not None:
+            return taken_back
     tell(run, "say that it rolls out", lambda: outcome.tell_rolling_out(services, app, environment, subject))
     if subject.unapproved:
         tell(run, "say unapproved", lambda: outcome.tell_unapproved(services, app, environment, commit, subject))

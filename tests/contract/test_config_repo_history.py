@@ -157,3 +157,15 @@ def test_a_trailer_on_a_side_branch_is_found_once_it_is_merged(stage: GitStage) 
     assert repo.find(before, "Slipway-Id", "s") is None
     assert repo.find(side, "Slipway-Id", "s") == found
     assert merge == stage.tip()
+
+
+def test_a_commit_changed_what_differs_from_its_first_parent(stage: GitStage) -> None:
+    first = stage.commit({"a": "1", "dir/b": "1"}, "First")
+    stage.commit({"dir/b": None, "dir/ç": "2"}, "Side", branch="side", base=first)
+    stage.commit({"a": "2"}, "Second")
+    merge = stage.git("commit-tree", "-p", "main", "-p", "side", "-m", "Merge", "side^{tree}")
+    stage.git("update-ref", "refs/heads/main", merge)
+    repo = stage.open()
+    repo.fetch()
+    assert set(repo.changed_paths(merge)) == {"a", "dir/b", "dir/ç"}
+    assert repo.changed_paths(stage.git("rev-list", "--max-parents=0", "main").split()[-1]) == ()

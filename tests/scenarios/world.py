@@ -86,6 +86,9 @@ class World:
     port: int
     registry_requests: Callable[[], list[str]] = list
     apps: list[dict[str, Any]] = field(default_factory=list)
+    gate: dict[str, Any] = field(
+        default_factory=lambda: {"gate": "pull-request", "approvals": 1, "approvers": [f"@{APPROVER}"]}
+    )
 
     # ------------------------------------------------------------ setting the scene
 
@@ -118,10 +121,9 @@ class World:
 
     def catalog(self) -> str:
         """``slipway.yaml`` with the apps so far."""
-        gate = {"gate": "pull-request", "approvals": 1, "approvers": [f"@{APPROVER}"]}
         environments = [
             {"name": "staging", "cluster": "staging", "namespace": "staging", "gate": "commit"},
-            {"name": "production", "cluster": "production", "namespace": "production", **gate},
+            {"name": "production", "cluster": "production", "namespace": "production", **self.gate},
         ]
         return yaml.safe_dump({"environments": environments, "apps": self.apps}, sort_keys=False)
 

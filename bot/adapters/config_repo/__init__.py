@@ -103,6 +103,11 @@ class GitConfigRepo:
         """See ``bot.ports``."""
         return self._mirror.sound(lambda: self._mirror.objects.commit(sha)) if FULL_SHA.fullmatch(sha) else None
 
+    def changed_paths(self, commit: str) -> tuple[str, ...]:
+        """See ``bot.ports``. Nothing for the first commit of all."""
+        _require_sha(commit)
+        return self._mirror.look(lambda: self._changed_paths(commit), commit)
+
     def find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         """See ``bot.ports``."""
         _require_sha(commit)
@@ -131,6 +136,13 @@ class GitConfigRepo:
     def add_note(self, commit: str, line: str) -> None:
         """See ``bot.ports``."""
         self._notes.add(commit, line)
+
+    def _changed_paths(self, commit: str) -> tuple[str, ...]:
+        parents = self._commit(commit).parents
+        if not parents:
+            return ()
+        names = self._mirror.git.local("diff-tree", "-r", "-z", "--no-renames", "--name-only", parents[0], commit)
+        return tuple(name.decode("utf-8", "surrogateescape") for name in names.split(b"\0") if name)
 
     def _last_change(self, commit: str, paths: Sequence[str]) -> ConfigCommit | None:
         if self._on_line(commit):

@@ -139,7 +139,8 @@ class Branches:
     def _stands(self, tip: str, head: str, change: Change, files: Mapping[str, bytes | None]) -> bool:
         """Whether the branch says that already, on a base that is the same where it matters.
 
-        Then it stays as it is: a moved head would void the approvals it has.
+        Then it stays as it is: a moved head would void the approvals it has. A tip that the config branch holds
+        already (its merge was reverted) can bring nothing any more.
         """
         commit = self._mirror.find_commit(tip)
         if (ID, change.id) not in commit.trailers or len(commit.parents) != 1:
@@ -150,6 +151,8 @@ class Branches:
         if {name.decode("utf-8", "surrogateescape") for name in touched if name} != set(files):
             return False
         self._mirror.history.follow(head)
+        if tip in self._mirror.history.carriers(head, ID, change.id):
+            return False
         file = self._mirror.objects.file
         return self._mirror.history.covers(base) and all(
             file(base, path) == file(head, path) and file(tip, path) == content for path, content in files.items()
