@@ -233,6 +233,10 @@ class ImageBuilder(Protocol):
 class Clusters(Protocol):
     """Kubernetes API servers by kubeconfig context. Unreachable: ``Transient``."""
 
+    def contexts(self) -> tuple[str, ...] | None:
+        """The contexts that there are; None where one set of credentials serves them all, whatever their name."""
+        ...
+
     def apply(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Applied, ...]:
         """Server-side apply, in dependency order, after a dry run of all of them.
 

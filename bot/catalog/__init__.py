@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.catalog.checks import check
-from bot.catalog.document import Document, Problem
+from bot.catalog.document import Document, Location, Problem
 from bot.catalog.errors import explain
 from bot.catalog.freeze import FreezeWindow, frozen_until
 from bot.catalog.path_filters import selects
@@ -31,9 +31,11 @@ __all__ = [
     "FreezeWindow",
     "Gate",
     "Helm",
+    "Location",
     "Problem",
     "Rollback",
     "parse_catalog",
+    "problems_at",
     "schema",
 ]
 
@@ -184,6 +186,12 @@ def parse_catalog(text: str, path: str = "slipway.yaml") -> Catalog:
         CatalogError: something is wrong with it; everything that is, is named.
     """
     return _parsed(text, path)
+
+
+def problems_at(text: str, path: str, findings: Iterable[tuple[Location, str]]) -> tuple[Problem, ...]:
+    """What was found to be wrong with a good catalog by comparing it with the world, with lines and fields."""
+    document = Document(text, path)
+    return tuple(document.problem(location, message) for location, message in findings)
 
 
 @lru_cache(maxsize=8)

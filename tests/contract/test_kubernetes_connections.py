@@ -71,6 +71,15 @@ def test_an_unknown_context_is_told_with_those_that_there_are(tmp_path: Path, cl
     assert "has no context `stagign`; did you mean `staging`? (it has `staging` and `production`)" in told
 
 
+def test_the_contexts_that_there_are_can_be_asked_for(tmp_path: Path, cluster: Cluster) -> None:
+    write_kubeconfig(tmp_path / "config", {"staging": cluster, "production": cluster})
+    assert KubernetesClusters(str(tmp_path / "config")).contexts() == ("staging", "production")
+    assert KubernetesClusters(str(tmp_path / "absent")).contexts() == ()
+    (tmp_path / "config").write_text("]")
+    with pytest.raises(Permanent, match="is not valid YAML"):
+        KubernetesClusters(str(tmp_path / "config")).contexts()
+
+
 def test_a_context_that_comes_to_the_file_later_is_found(tmp_path: Path, cluster: Cluster) -> None:
     write_kubeconfig(tmp_path / "config", {"production": cluster})
     clusters = KubernetesClusters(str(tmp_path / "config"))
@@ -223,6 +232,7 @@ def test_a_pod_without_a_kubeconfig_uses_its_own_credentials_for_any_context(tmp
         (tmp_path / "serviceaccount/token").write_text(secured.token)
         authority = base64.b64decode(secured.kubeconfig_entry["certificate-authority-data"])
         (tmp_path / "serviceaccount/ca.crt").write_bytes(authority)
+        assert kubeconfig.contexts() is None
         connection = Connection(kubeconfig, "whatever")
         assert connection.get("/version").body["major"] == "1"
         connection.close()

@@ -107,12 +107,26 @@ class Kubeconfig:
         merged = _read(files)
         if merged is not None:
             return _of_context(merged, context, files)
-        if self._files is None and (self._service_account / "token").is_file():
+        if self._in_pod():
             return self._of_pod(context)
         raise Permanent(
             f"The cluster context {quoted(context)} cannot be used: there is no kubeconfig at {quoted(files)}. "
             f"Set KUBECONFIG to a file that holds this context."
         )
+
+    def contexts(self) -> tuple[str, ...] | None:
+        """The names of all contexts; None where the pod's own credentials serve every one.
+
+        Raises:
+            Permanent: the kubeconfig cannot be read.
+        """
+        merged = _read(self._files or DEFAULT_KUBECONFIG)
+        if merged is None and self._in_pod():
+            return None
+        return tuple(_names(merged, "contexts")) if merged is not None else ()
+
+    def _in_pod(self) -> bool:
+        return self._files is None and (self._service_account / "token").is_file()
 
     def _of_pod(self, context: str) -> Client:
         configuration = Configuration()

@@ -36,6 +36,10 @@ class KubernetesClusters:
         self._lock = threading.Lock()
         self._clusters: dict[str, _Cluster] = {}
 
+    def contexts(self) -> tuple[str, ...] | None:
+        """See ``bot.ports``."""
+        return self._kubeconfig.contexts()
+
     def apply(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Applied, ...]:
         """See ``bot.ports``."""
         cluster = self._cluster(target.context)
