@@ -134,9 +134,9 @@ def _denied(part: str, access: Access, verbs: tuple[str, ...]) -> Finding:
     where = f"in namespace {quoted(access.namespace)}" if access.namespace else "cluster-wide"
     role = "Role" if access.namespace else "ClusterRole"
     rule_verbs = ", ".join(f'"{verb}"' for verb in access.verbs)
-    rule = f'`apiGroups: ["{access.group}"], resources: ["{access.resource}"], verbs: [{rule_verbs}]`'
+    rule = f'`- {{apiGroups: ["{access.group}"], resources: ["{access.resource}"], verbs: [{rule_verbs}]}}`'
     text = f"The bot may not {', '.join(verbs)} {quoted(access.resource)} {where}."
-    return fail(part, text, f"Add to a {role} of the bot's user the rule {rule}.")
+    return fail(part, text, f"Add to the rules of a {role} of the bot's user: {rule}")
 
 
 # ---------------------------------------------------------------- registries

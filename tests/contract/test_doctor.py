@@ -315,7 +315,7 @@ def test_each_denied_verb_is_named_with_the_rule_to_add(ready: World) -> None:
     assert "may not delete `jobs`" in told
     assert 'resources: ["jobs"], verbs: ["get", "list", "watch", "create", "patch", "delete"]' in told
     assert "may not list `events`" in told
-    assert "Add to a Role of the bot's user the rule" in told
+    assert "Add to the rules of a Role of the bot's user: `- {apiGroups: " in told
 
 
 # ---------------------------------------------------------------- registries

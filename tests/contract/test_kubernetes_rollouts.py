@@ -215,7 +215,7 @@ def test_without_the_permission_to_watch_it_is_read_every_second(
 def test_without_the_permission_to_read_the_rule_is_told(stage: Stage, pods: Cluster) -> None:
     applied = stage.apply(deployment())
     pods.forbid("*", "deployments")
-    with pytest.raises(Permanent, match=r"Add to a Role of this user the rule `apiGroups: \[\"apps\"\]"):
+    with pytest.raises(Permanent, match=r"Add to the rules of a Role of this user `- {apiGroups: \[\"apps\"\]"):
         stage.clusters.rollout(stage.target, applied, wait=5)
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bot.adapters.kubernetes.connection import Cause, Refusal
-from bot.adapters.kubernetes.errors import explained, immutable, in_full
+from bot.adapters.kubernetes.errors import RULE_VERBS, explained, immutable, in_full
 from bot.errors import Permanent, Transient
 
 RECORDED = json.loads((Path(__file__).parents[1] / "contract/recordings/errors.json").read_text(encoding="utf-8"))
@@ -51,9 +52,9 @@ def recorded(step: str) -> Refusal:
         (
             "forbidden: no RBAC grant",
             (
-                "the user `deploybot` may not patch `deployments` in namespace `recordings`. Add to a Role of this "
-                'user the rule `apiGroups: ["apps"], resources: ["deployments"], verbs: ["get", "list", "watch", '
-                '"create", "patch"]`'
+                "the user `deploybot` may not patch `deployments` in namespace `recordings`. Add to the rules of a "
+                'Role of this user `- {apiGroups: ["apps"], resources: ["deployments"], verbs: ["get", "list", '
+                '"watch", "create", "patch"]}`'
             ),
         ),
         ("unauthorized: unknown token", "the credentials of the context `staging` are not accepted (401). Renew them"),
@@ -146,8 +147,9 @@ def test_a_cluster_wide_permission_goes_into_a_cluster_role() -> None:
         "scope"
     )
     text = str(explained(refusal(403, message)))
-    assert "cluster-wide. Add to a ClusterRole of this user" in text
-    assert '"patch", "delete"]' in text
+    assert "cluster-wide. Add to the rules of a ClusterRole of this user" in text
+    (rule,) = yaml.safe_load(text.split("`")[-2])
+    assert rule == {"apiGroups": [""], "resources": ["namespaces"], "verbs": [*RULE_VERBS, "delete"]}
 
 
 def test_a_whole_pod_template_is_not_repeated() -> None:

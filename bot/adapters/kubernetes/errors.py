@@ -122,14 +122,14 @@ def _forbidden(refusal: Refusal, *, secret: bool) -> SlipwayError:
 
 
 def _rule(cannot: re.Match[str]) -> str:
-    """The permission that is missing, and the rule that grants it."""
+    """The permission that is missing, and the rule that grants it: a line of YAML, to be pasted as it is."""
     verb, resource, group = cannot["verb"], cannot["resource"], cannot["group"] or ""
     where = f"in namespace {quoted(cannot['namespace'])}" if cannot["namespace"] else "cluster-wide"
     role = "Role" if cannot["namespace"] else "ClusterRole"
     verbs = ", ".join(f'"{name}"' for name in dict.fromkeys((*RULE_VERBS, verb)))
     return (
-        f"the user {quoted(cannot['user'])} may not {verb} {quoted(resource)} {where}. Add to a {role} of this user "
-        f'the rule `apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{verbs}]`'
+        f"the user {quoted(cannot['user'])} may not {verb} {quoted(resource)} {where}. Add to the rules of a {role} of "
+        f'this user `- {{apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{verbs}]}}`'
     )
 
 
