@@ -9,6 +9,17 @@ _OPINIONS = frozenset({ReviewState.APPROVED, ReviewState.CHANGES_REQUESTED, Revi
 
 
 @dataclass(frozen=True, slots=True)
+class Owners:
+    """The code owners of a file: an approval from one of them is needed beside the number.
+
+    ``names`` are the logins and teams of CODEOWNERS, without ``@``; ``members`` the logins that these stand for.
+    """
+
+    names: tuple[str, ...]
+    members: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Who counts. Logins are compared without case, as GitHub does.
 
@@ -16,18 +27,29 @@ class Policy:
         needed: approvals needed.
         allowed: logins that may approve: the catalog's, or those with write permission.
         excluded: logins that never count here: the bot, and by choice the author of the change.
+        owners: the code owners of what is changed; each of them must approve.
     """
 
     needed: int
     allowed: frozenset[str]
     excluded: frozenset[str] = frozenset()
+    owners: tuple[Owners, ...] = ()
 
     def counts(self, login: str) -> bool:
-        """Whether this person's word counts."""
-        folded = login.casefold()
-        return folded in {name.casefold() for name in self.allowed} and folded not in {
-            name.casefold() for name in self.excluded
-        }
+        """Whether this person's approval is one of the number."""
+        return _among(login, self.allowed) and not _among(login, self.excluded)
+
+    def owns(self, login: str, owners: Owners) -> bool:
+        """Whether this person approves as one of these code owners."""
+        return _among(login, owners.members) and not _among(login, self.excluded)
+
+    def may_block(self, login: str) -> bool:
+        """Whether this person's request for changes stands in the way."""
+        return self.counts(login) or any(self.owns(login, owners) for owners in self.owners)
+
+
+def _among(login: str, people: frozenset[str]) -> bool:
+    return login.casefold() in {name.casefold() for name in people}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +63,15 @@ class Approved:
 class Waiting:
     """Approvals are missing.
 
-    ``stale`` approved an older head; ``ignored`` approved but are not among those who may.
+    ``stale`` approved an older head; ``ignored`` approved but are not among those who may; ``owners`` are the code
+    owners of whom nobody has approved, each as CODEOWNERS names them.
     """
 
     by: tuple[str, ...]
     needed: int
     stale: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    owners: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +104,21 @@ def decide(reviews: Iterable[Review], *, head: str, policy: Policy, merged_by: s
     """
     opinions = latest_opinions(reviews)
     blocking = [who for who, review in opinions.items() if review.state is ReviewState.CHANGES_REQUESTED]
-    if against := tuple(who for who in blocking if policy.counts(who) and who != merged_by):
+    if against := tuple(who for who in blocking if policy.may_block(who) and who != merged_by):
         return Blocked(against)
     approvals = {who: review for who, review in opinions.items() if review.state is ReviewState.APPROVED}
     current = [who for who, review in approvals.items() if review.commit == head]
     if merged_by is not None and merged_by not in current:
         current.append(merged_by)
     counted = tuple(who for who in current if policy.counts(who))
-    if len(counted) >= policy.needed:
-        return Approved(counted)
+    owning = tuple(who for who in current if any(policy.owns(who, owners) for owners in policy.owners))
+    unmet = tuple(owners.names for owners in policy.owners if not any(policy.owns(who, owners) for who in owning))
+    if len(counted) >= policy.needed and not unmet:
+        return Approved(tuple(dict.fromkeys((*counted, *owning))))
     return Waiting(
         by=counted,
         needed=policy.needed,
-        stale=tuple(who for who, review in approvals.items() if review.commit != head and policy.counts(who)),
-        ignored=tuple(who for who in current if not policy.counts(who)),
+        stale=tuple(who for who, review in approvals.items() if review.commit != head and policy.may_block(who)),
+        ignored=tuple(who for who in current if who not in {*counted, *owning}),
+        owners=unmet,
     )

@@ -192,11 +192,18 @@ def _commit_line(promotion: Promotion, commit: Commit) -> str:
     return f"[`{short(commit.sha)}`]({promotion.source_url}/commit/{commit.sha}) {_inline(text)} by {author}"
 
 
-def who_may_approve(approvers: Sequence[str], needed: int) -> str:
-    """The sentence about people on a promotion's page."""
+def code_owner_must(owners: Sequence[str]) -> str:
+    """The clause about the code owners of a file, of whom one has to approve."""
+    return f"a code owner ({' or '.join(f'@{name}' for name in owners)}) must approve"
+
+
+def who_may_approve(approvers: Sequence[str], needed: int, owners: Sequence[Sequence[str]] = ()) -> str:
+    """The sentences about people on a promotion's page; ``owners`` are the code owners of what it changes."""
     count = "One approval is" if needed == 1 else f"{needed} approvals are"
     names = ", ".join(f"@{name}" for name in approvers)
-    return f"{count} needed, from {names}." if names else f"{count} needed, from people who may push to this repo."
+    from_whom = names or "people who may push to this repo"
+    of_them = "".join(f" By CODEOWNERS, {code_owner_must(group)}." for group in owners)
+    return f"{count} needed, from {from_whom}.{of_them}"
 
 
 def approval_status(verdict: Verdict) -> str:
@@ -206,8 +213,9 @@ def approval_status(verdict: Verdict) -> str:
             return f"Approved by {', '.join(by)}"
         case Blocked(by):
             return f"{', '.join(by)} asked for changes"
-        case Waiting(by, needed, stale, ignored):
-            note = f"; {', '.join(stale)} approved an older commit" if stale else ""
+        case Waiting(by, needed, stale, ignored, owners):
+            note = "".join(f"; {code_owner_must(group)}" for group in owners)
+            note += f"; {', '.join(stale)} approved an older commit" if stale else ""
             note += f"; {', '.join(ignored)} may not approve here" if ignored else ""
             return f"{len(by)} of {needed} approvals{note}"
 

@@ -78,10 +78,13 @@ def promoted(services: Services, pull_request: PullRequest) -> tuple[ConfigCommi
 
     Raises:
         Permanent: its head is not a commit of Slipway's.
+        Transient: the head moved on before it could be fetched.
     """
     tip = services.config.commit(pull_request.head_sha)
-    release = release_of(tip) if tip else None
-    if tip is None or release is None:
+    if tip is None:
+        raise Transient(f"The head of #{pull_request.number}, {pull_request.head_sha}, cannot be fetched yet.")
+    release = release_of(tip)
+    if release is None:
         head = messages.short(pull_request.head_sha)
         raise Permanent(
             f"The head of {services.config_name}#{pull_request.number}, {head}, is not a commit of Slipway's: what it "

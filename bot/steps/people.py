@@ -1,14 +1,16 @@
 """Who approved: asks GitHub for reviews, permissions and teams, and lets ``approval.decide`` judge. Writes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.approval import Approved, Policy, Verdict, decide, latest_opinions
+from bot.approval import Approved, Owners, Policy, Verdict, decide, latest_opinions
 from bot.audit import approvers_of
 from bot.catalog import Environment
 from bot.facts import ConfigCommit, PullRequest
 from bot.releases import Person, Release, parse_promotion_branch, promotion_branch
 from bot.services import Services
-from bot.steps.state import Place, deployment
+from bot.steps.owners import owners_of_files
+from bot.steps.state import Place, deployment, manifest_files
 
 
 def verdict_on(
@@ -26,10 +28,12 @@ def verdict_on(
     reviews = services.forge.reviews(services.config_name, pull_request.number)
     merged_by = pull_request.merged_by.login if by_merge and pull_request.merged_by else None
     candidates = [*latest_opinions(reviews), *([merged_by] if merged_by else [])]
+    changed_in = pull_request.merge_sha if by_merge and pull_request.merge_sha else pull_request.head_sha
     policy = Policy(
         needed=max(1, place.environment.approvals),
         allowed=_allowed(services, place.environment, candidates),
         excluded=_excluded(services, place, pull_request, release),
+        owners=_owners(services, place, changed_in, candidates),
     )
     return decide(reviews, head=pull_request.head_sha, policy=policy, merged_by=merged_by)
 
@@ -42,6 +46,35 @@ def _allowed(services: Services, environment: Environment, candidates: list[str]
     for name in environment.approvers:
         people |= services.forge.team_members(name) if "/" in name else {name}
     return frozenset(people)
+
+
+def _owners(services: Services, place: Place, changed_in: str, candidates: list[str]) -> tuple[Owners, ...]:
+    """The code owners of the app's files that a commit changes, as its parent's CODEOWNERS names them."""
+    config = services.config
+    commit = config.commit(changed_in)
+    if commit is None or not commit.parents:
+        return ()
+    ours = {path for sha in (*commit.parents[:1], changed_in) for path in _manifests(services, place, sha)}
+    paths = [path for path in config.changed_paths(changed_in) if path in ours]
+    groups = owners_of_files(config, commit.parents[0], paths)
+    return tuple(Owners(names, _members(services, names, candidates)) for names in groups)
+
+
+def _manifests(services: Services, place: Place, commit: str) -> tuple[str, ...]:
+    return manifest_files(services.config, commit, place.app, place.environment)
+
+
+def _members(services: Services, names: Sequence[str], candidates: list[str]) -> frozenset[str]:
+    """Whom the owners' names stand for among those who said something; a person needs write permission."""
+    found: set[str] = set()
+    for name in names:
+        if "/" in name:
+            found |= services.forge.team_members(name)
+        elif name.casefold() in {who.casefold() for who in candidates} and services.forge.can_write(
+            services.config_name, name
+        ):
+            found.add(name)
+    return frozenset(found)
 
 
 def _excluded(services: Services, place: Place, pull_request: PullRequest, release: Release | None) -> frozenset[str]:

@@ -7,7 +7,8 @@ from bot.approval import Waiting
 from bot.facts import Change, Commit, PullRequest, StatusState
 from bot.releases import Release, promotion_branch
 from bot.services import Services
-from bot.steps.state import Place, deployment, outcome, previous_environment
+from bot.steps.owners import owners_of_files
+from bot.steps.state import Place, deployment, manifest_texts, outcome, previous_environment
 
 APPROVAL = "slipway/approval"
 """The status context that tells what a promotion still waits for."""
@@ -47,7 +48,9 @@ def _say_waiting(services: Services, place: Place, pull_request: PullRequest, he
         head,
         context=APPROVAL,
         state=StatusState.PENDING,
-        description=messages.approval_status(Waiting(by=(), needed=place.environment.approvals)),
+        description=messages.approval_status(
+            Waiting(by=(), needed=place.environment.approvals, owners=_code_owners(services, place))
+        ),
         url=pull_request.url,
     )
 
@@ -75,10 +78,19 @@ def _promotion(services: Services, place: Place, release: Release) -> messages.P
         total=total,
         deployed_sha=deployed,
         came_through=_came_through(services, place, release),
-        who=messages.who_may_approve(place.environment.approvers, place.environment.approvals),
+        who=messages.who_may_approve(
+            place.environment.approvers, place.environment.approvals, _code_owners(services, place)
+        ),
         url=place.environment.url_for(place.app),
         source_url=f"{services.github_url}/{release.merge.source}",
     )
+
+
+def _code_owners(services: Services, place: Place) -> tuple[tuple[str, ...], ...]:
+    """The code owners of the files that hold the app's image."""
+    texts = manifest_texts(services.config, place.head, place.app, place.environment)
+    holding = [path for path, text in texts.items() if any(image in text for image in place.deployed.images)]
+    return owners_of_files(services.config, place.head, holding)
 
 
 def _commits_between(services: Services, release: Release, deployed: str | None) -> tuple[tuple[Commit, ...], int]:

@@ -1,4 +1,4 @@
-from bot.approval import Approved, Blocked, Policy, Verdict, Waiting, decide
+from bot.approval import Approved, Blocked, Owners, Policy, Verdict, Waiting, decide
 from bot.facts import Review, ReviewState
 from bot.releases import Person
 
@@ -84,3 +84,32 @@ def test_pressing_merge_takes_back_ones_own_request_for_changes() -> None:
 def test_one_person_who_approves_and_merges_is_one_approval() -> None:
     policy = Policy(needed=2, allowed=frozenset({"ann", "bob"}))
     assert verdict(review("bob", ReviewState.APPROVED), policy=policy, merged_by="bob") == Waiting(("bob",), 2)
+
+
+OWNED = Policy(needed=1, allowed=frozenset({"ann", "bob"}), owners=(Owners(("acme/web",), frozenset({"Olga"})),))
+
+
+def test_a_code_owner_must_approve_beside_the_number() -> None:
+    assert verdict(review("ann", ReviewState.APPROVED), policy=OWNED) == Waiting(("ann",), 1, owners=(("acme/web",),))
+    assert verdict(review("olga", ReviewState.APPROVED), policy=OWNED) == Waiting((), 1)
+    both = (review("ann", ReviewState.APPROVED), review("olga", ReviewState.APPROVED, number=2))
+    assert verdict(*both, policy=OWNED) == Approved(("ann", "olga"))
+
+
+def test_an_owner_who_may_approve_is_both_at_once() -> None:
+    policy = Policy(needed=1, allowed=frozenset({"ann"}), owners=(Owners(("ann",), frozenset({"ann"})),))
+    assert verdict(review("ann", ReviewState.APPROVED), policy=policy) == Approved(("ann",))
+    assert verdict(merged_by="ann", policy=policy) == Approved(("ann",))
+
+
+def test_an_owner_s_approval_of_an_older_head_is_stale_and_the_author_s_own_does_not_count() -> None:
+    old = (review("ann", ReviewState.APPROVED), review("olga", ReviewState.APPROVED, OLD, number=2))
+    assert verdict(*old, policy=OWNED) == Waiting(("ann",), 1, stale=("olga",), owners=(("acme/web",),))
+    own = Policy(1, frozenset({"ann"}), frozenset({"olga"}), OWNED.owners)
+    both = (review("ann", ReviewState.APPROVED), review("olga", ReviewState.APPROVED, number=2))
+    assert verdict(*both, policy=own) == Waiting(("ann",), 1, ignored=("olga",), owners=(("acme/web",),))
+
+
+def test_a_code_owner_s_request_for_changes_blocks() -> None:
+    reviews = (review("ann", ReviewState.APPROVED), review("olga", ReviewState.CHANGES_REQUESTED, number=2))
+    assert verdict(*reviews, policy=OWNED) == Blocked(("olga",))

@@ -79,7 +79,7 @@ def test_a_first_promotion() -> None:
         deployed_sha=None,
         came_through=None,
         url=None,
-        who=messages.who_may_approve((), 2),
+        who=messages.who_may_approve((), 2, (("ada", "acme/web-team"),)),
     )
     assert matches("first-promotion.md", messages.promotion_body(first))
 
@@ -132,6 +132,10 @@ def test_the_comment_of_a_failed_rollout_on_the_promotion() -> None:
         (
             Waiting(("abel",), 2, ("ada",), ("otto",)),
             "1 of 2 approvals; ada approved an older commit; otto may not approve here",
+        ),
+        (
+            Waiting(("abel",), 2, owners=(("olga", "acme/web"), ("ida",))),
+            "1 of 2 approvals; a code owner (@olga or @acme/web) must approve; a code owner (@ida) must approve",
         ),
     ],
 )

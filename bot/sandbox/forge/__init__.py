@@ -30,7 +30,7 @@ from bot.sandbox.forge.hookshot import Hookshot
 from bot.sandbox.forge.http import git, write_hooks
 from bot.sandbox.forge.merge import merge_pull, revert_pull
 from bot.sandbox.forge.pages import pages
-from bot.sandbox.forge.pulls import add_comment, edit_pull, find_pull, open_pull, review_pull
+from bot.sandbox.forge.pulls import add_comment, dismiss_review, edit_pull, find_pull, open_pull, review_pull
 from bot.sandbox.forge.pushes import after_push
 from bot.sandbox.forge.records import App, Delivery, Hook, Level, Protection, Repo, Team, User, now
 from bot.sandbox.forge.routes_hooks import hooks
@@ -207,6 +207,12 @@ class Forge:
             if delete_branch_on_merge is not None:
                 repo.delete_branch_on_merge = delete_branch_on_merge
 
+    def set_permission(self, full_name: str, login: str, role: str | None) -> None:
+        """Let somebody do more or less in a repository; None takes all away."""
+        with self._store.lock:
+            repo, person = self._scene(full_name, login)
+            repo.collaborators[person.login.lower()] = Level[role.upper()] if role else Level.NONE
+
     def protect(self, full_name: str, branch: str, *, approvals: int = 1, strict: bool = False) -> None:
         """Protect a branch: merges need approvals, and with ``strict`` an up-to-date head. Pushes stay free."""
         with self._store.lock:
@@ -327,6 +333,13 @@ class Forge:
             pull = find_pull(repo, number)
             review = review_pull(pull, person, event=state, body=body, commit_id=None)
             return review.id
+
+    def dismiss_review(self, full_name: str, number: int, review_id: int, login: str) -> None:
+        """Take the weight from a review as somebody."""
+        with self._store.lock:
+            repo, person = self._scene(full_name, login)
+            pull = find_pull(repo, number)
+            dismiss_review(pull, next(review for review in pull.reviews if review.id == review_id), person)
 
     def comment(self, full_name: str, number: int, login: str, body: str) -> int:
         """Comment as somebody and return the comment's id."""
