@@ -13,8 +13,9 @@ check: ## Everything that CI runs
 test: ## Only the tests, without lint, types and coverage
 	$(PYTHON) -m tests tests
 
-bench: ## How fast the config repo is written, beside git itself and a script
+bench: ## How fast the config repo is written, and the whole bot is, beside floors measured in the same run
 	$(PYTHON) -m tests.bench.config_repo
+	$(PYTHON) -m tests.bench.whole
 
 format: ## Format, and mend what ruff can mend by itself
 	$(PYTHON) -m ruff format .

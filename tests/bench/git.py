@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.bench.server import TOKEN
 
-_BASIC = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -18,12 +17,14 @@ _ENVIRONMENT = {
     "EMAIL": "paula@example.org",
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "http.extraHeader",
-    "GIT_CONFIG_VALUE_0": f"Authorization: Basic {_BASIC}",
 }
 
 
-def git(folder: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
+def git(folder: Path, *arguments: str, stdin: bytes | None = None, token: str = TOKEN) -> bytes:
     """Run git in a folder and return what it printed; it must succeed, or ``CalledProcessError`` is raised."""
-    command = ["git", *arguments]
-    done = subprocess.run(command, cwd=folder, input=stdin, env=_ENVIRONMENT, capture_output=True, check=True)
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    environment = {**_ENVIRONMENT, "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, input=stdin, env=environment, capture_output=True, check=True
+    )
     return done.stdout

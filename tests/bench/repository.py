@@ -133,9 +133,9 @@ def bumps(manifests: int) -> Iterator[Bump]:
         yield from (Bump(manifest, version) for manifest in range(manifests))
 
 
-def commit_stream(message: str, files: dict[str, bytes], *, on: str | None = None) -> bytes:
-    """A commit to main for ``git fast-import``; ``on`` names its parent where the stream has not had one."""
-    parts = [f"commit {MAIN}\ncommitter Paula <paula@example.org> 1700000000 +0000\n".encode(), _data(message.encode())]
+def commit_stream(message: str, files: dict[str, bytes], *, on: str | None = None, ref: str = MAIN) -> bytes:
+    """A commit to a branch for ``git fast-import``; ``on`` names its parent where the stream has not had one."""
+    parts = [f"commit {ref}\ncommitter Paula <paula@example.org> 1700000000 +0000\n".encode(), _data(message.encode())]
     if on is not None:
         parts.append(f"from {on}\n".encode())
     for path, text in files.items():

@@ -63,13 +63,13 @@ spec:
 """
 
 
-def until(what: str, look: Callable[[], T | bool | None], patience: float = PATIENCE) -> T:
-    """Wait until ``look`` answers with something true, and return that."""
+def until(what: str, look: Callable[[], T | bool | None], patience: float = PATIENCE, *, pause: float = 0.05) -> T:
+    """Wait until ``look`` answers with something true, and return that; ``pause`` is in seconds."""
     deadline = time.monotonic() + patience
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {patience:.0f} s in vain for: {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
     return found  # type: ignore[return-value]
 
 
@@ -307,7 +307,7 @@ def world(folder: Path, database_url: str, *, registry_host: str, docker_host: s
         token = forge.create_user(BOT, type="Bot")
         people = {DEVELOPER: "write", APPROVER: "write", BOT: "write", OUTSIDER: "read"}
         git_dir = forge.create_repo(CONFIG, collaborators=people)
-        port = _free_port()
+        port = free_port()
         variables = {
             "CONFIG_REPO": CONFIG,
             "GITHUB_URL": forge.url,
@@ -327,6 +327,6 @@ def world(folder: Path, database_url: str, *, registry_host: str, docker_host: s
         yield made
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
