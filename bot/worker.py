@@ -99,7 +99,7 @@ def _builder(settings: Settings) -> ImageBuilder:
         from bot.sandbox.builder import SandboxImageBuilder  # noqa: PLC0415 - the stand-in is for the demo only
 
         return SandboxImageBuilder(settings.state_folder / "images")
-    return DockerEngine()
+    return DockerEngine(build_seconds=settings.build_timeout_seconds)
 
 
 class WorkerProcess:
