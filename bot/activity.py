@@ -14,7 +14,16 @@ from bot.messages import short
 from bot.ports import Queue
 from bot.steps.build import BuildResult
 
-NEWEST = {"release": 200, "build": 200, "sync": 200, "approve": 50, "catalog": 10, "delivery": 20, "reconcile": 10}
+NEWEST = {
+    "release": 200,
+    "build": 200,
+    "sync": 200,
+    "approve": 50,
+    "effect": 20,
+    "catalog": 10,
+    "delivery": 20,
+    "reconcile": 10,
+}
 """Workflow -> how many of its newest jobs are looked at. One that still waits behind so many newer ones is not seen."""
 
 NOTHING = "Nothing to do."
@@ -133,8 +142,9 @@ def about(job_id: str) -> About:
             return About(f"Build of {image[-1]} {short(sha)}", image="/".join(image), sha=sha)
         case ["sync", app, environment, commit, _]:
             return About(f"Rollout of {app} on {environment}", app=app, environment=environment, commit=commit)
-        case ["approve", number, *_] if number.isdecimal():
-            return About(f"Approval of promotion #{number}", pull_request=int(number))
+        case ["approve" | "effect" as looked, number, *_] if number.isdecimal():
+            what = "Approval of promotion" if looked == "approve" else "Effect of pull request"
+            return About(f"{what} #{number}", pull_request=int(number))
         case ["catalog", commit, _]:
             return About(f"Check of the catalog at {short(commit)}", commit=commit)
     kind, _, key = job_id.partition("/")

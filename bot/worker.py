@@ -36,6 +36,7 @@ def queue_specs() -> tuple[QueueSpec, ...]:
         QueueSpec("builds", worker_concurrency=os.cpu_count() or 1),
         QueueSpec("approvals", worker_concurrency=8),
         QueueSpec("syncs", worker_concurrency=256),
+        QueueSpec("looks", worker_concurrency=4),
     )
 
 
