@@ -18,8 +18,8 @@ NEWEST = {
     "release": 200,
     "build": 200,
     "sync": 200,
+    "rollback": 50,
     "approve": 50,
-    "effect": 20,
     "catalog": 10,
     "delivery": 20,
     "reconcile": 10,
@@ -48,10 +48,10 @@ class About:
 
     Attributes:
         what: in words, such as "Release of blog 3f2c1ab".
-        environment: where, for a sync.
+        environment: where, for a sync or a rollback.
         image: the image repository, for a build.
         sha: the source commit of a release or a build.
-        commit: the config commit of a sync.
+        commit: the config commit of a sync, or the one that a rollback takes back.
         pull_request: the promotion's number, for an approval.
     """
 
@@ -140,11 +140,11 @@ def about(job_id: str) -> About:
             return About(f"Release of {app} {short(sha)}", app=app, sha=sha)
         case ["build", *image, sha, _] if image:
             return About(f"Build of {image[-1]} {short(sha)}", image="/".join(image), sha=sha)
-        case ["sync", app, environment, commit, _]:
-            return About(f"Rollout of {app} on {environment}", app=app, environment=environment, commit=commit)
-        case ["approve" | "effect" as looked, number, *_] if number.isdecimal():
-            what = "Approval of promotion" if looked == "approve" else "Effect of pull request"
-            return About(f"{what} #{number}", pull_request=int(number))
+        case ["sync" | "rollback" as what, app, environment, commit, *_]:
+            happens = {"sync": "Rollout", "rollback": "Rollback"}[what]
+            return About(f"{happens} of {app} on {environment}", app=app, environment=environment, commit=commit)
+        case ["approve", number, *_] if number.isdecimal():
+            return About(f"Approval of promotion #{number}", pull_request=int(number))
         case ["catalog", commit, _]:
             return About(f"Check of the catalog at {short(commit)}", commit=commit)
     kind, _, key = job_id.partition("/")

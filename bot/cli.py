@@ -19,6 +19,7 @@ ELSEWHERE = {
     "bump": "bot.bump_command:bump",
     "doctor": "bot.doctor_command:doctor",
     "retry": "bot.operator_commands:retry",
+    "rollback": "bot.rollback_command:rollback",
     "status": "bot.status_command:status",
     "sync": "bot.operator_commands:sync",
 }

@@ -35,16 +35,50 @@ def sync_job(app: str, environment: str, commit: str, attempt: int = 1) -> Job:
     return Job("sync", f"sync/{app}/{environment}/{commit}/{attempt}", f"{app}/{environment}", values)
 
 
+AUTOMATIC = "auto"
+"""Stands in a rollback's id where nobody chose what to go back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A person's wish to go back: to which config commit, who asked (a login, where known), and why."""
+
+    to: str
+    by: str | None = None
+    reason: str | None = None
+
+
+def rollback_job(
+    app: str,
+    environment: str,
+    commit: str,
+    attempt: int = 1,
+    *,
+    wish: Wish | None = None,
+    evidence: tuple[str, ...] = (),
+) -> Job:
+    """Go back from what a config commit brought: to the last healthy image if the rules say so, or as wished.
+
+    ``evidence`` are redacted log lines of the failed rollout, for those who may see them.
+    """
+    values = {
+        "app": app,
+        "environment": environment,
+        "commit": commit,
+        "attempt": attempt,
+        "to": wish.to if wish else None,
+        "by": wish.by if wish else None,
+        "reason": wish.reason if wish else None,
+        "evidence": list(evidence),
+    }
+    job_id = f"rollback/{app}/{environment}/{commit}/{wish.to if wish else AUTOMATIC}/{attempt}"
+    return Job("rollback", job_id, f"{app}/{environment}", values)
+
+
 def approve_job(number: int, trigger: str, attempt: int = 1) -> Job:
     """Read a promotion's reviews and act; ``trigger`` tells the occasion, such as ``review-17`` or ``merged``."""
     values = {"number": number, "attempt": attempt}
     return Job("approve", f"approve/{number}/{trigger}/{attempt}", f"promotion/{number}", values)
-
-
-def effect_job(number: int, head: str, attempt: int = 1) -> Job:
-    """Tell on a person's pull request to the config repo what its head would change."""
-    values = {"number": number, "head": head, "attempt": attempt}
-    return Job("effect", f"effect/{number}/{head}/{attempt}", f"effect/{number}", values)
 
 
 def catalog_job(commit: str) -> Job:
@@ -80,10 +114,11 @@ def again(job_id: str) -> Job:
             return release_job(app, sha, int(attempt) + 1)
         case ["sync", app, environment, commit, attempt] if attempt.isdecimal():
             return sync_job(app, environment, commit, int(attempt) + 1)
+        case ["rollback", app, environment, commit, to, attempt] if attempt.isdecimal():
+            wish = None if to == AUTOMATIC else Wish(to)
+            return rollback_job(app, environment, commit, int(attempt) + 1, wish=wish)
         case ["approve", number, trigger, attempt] if number.isdecimal() and attempt.isdecimal():
             return approve_job(int(number), trigger, int(attempt) + 1)
-        case ["effect", number, head, attempt] if number.isdecimal() and attempt.isdecimal():
-            return effect_job(int(number), head, int(attempt) + 1)
         case ["build", *_]:
             raise Permanent(f"{job_id} is part of a release: retry that, as in `retry release/APP/SHA/1`.")
     raise Permanent(

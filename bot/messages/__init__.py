@@ -1,7 +1,7 @@
 """Every sentence a person reads in Git and on GitHub: commits, pull requests, comments, statuses. Pure.
 
 Text that came from a person (titles, subjects, reasons) goes through ``one_line`` before it enters a commit
-message, so that nobody can write a trailer by naming a pull request cleverly, and through ``_inline`` before it
+message, so that nobody can write a trailer by naming a pull request cleverly, and through ``inline`` before it
 enters Markdown.
 """
 
@@ -33,7 +33,7 @@ def one_line(text: str) -> str:
     return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """A person's text inside a line of Markdown: no HTML of theirs."""
     return one_line(text).replace("<", "&lt;")
 
@@ -56,7 +56,17 @@ def subject(app: str, sha: str, environment: str) -> str:
     return f"{app}: {short(sha)} to {environment}"
 
 
-def _description(release: Release) -> str:
+_OURS = frozenset(
+    {
+        *("Slipway-Id", "App", "Environment", "Image", "Previous-Image", "Source", "Source-PR", "Source-Merged-At"),
+        *("Merged-by", "Approved-by", "Reverts", "Reason", "Requested-by"),
+    }
+)
+"""The trailers that mean something to Slipway."""
+
+
+def description(release: Release) -> str:
+    """What a release changes, in a line: its pull request's title and number."""
     merge = release.merge
     title = qualified(merge.title or merge.subject, merge.source)
     reference = f"{merge.source}#{merge.pull_request}" if merge.pull_request else ""
@@ -91,7 +101,12 @@ def commit_body(
         f"{key}: {value}"
         for key, value in trailers(release, environment, previous_image=previous_image, approved_by=approved_by)
     )
-    return _description(release) + "\n\n" + "\n".join(lines) + "\n"
+    return f"{_no_trailer(description(release))}\n\n" + "\n".join(lines) + "\n"
+
+
+def _no_trailer(text: str) -> str:
+    """A title such as ``Image: elsewhere/other:1`` would be read as one of the trailers below it: it is quoted."""
+    return f'"{text}"' if text.partition(":")[0] in _OURS else text
 
 
 def commit_message(release: Release, environment: str, *, previous_image: str | None) -> str:
@@ -149,7 +164,7 @@ def promotion_body(promotion: Promotion) -> str:
     where = f"[{promotion.environment}]({promotion.url})" if promotion.url else promotion.environment
     parts = [
         promotion_marker(release, promotion.environment),
-        f"Puts **{_inline(_description(release))}** live on {where}.",
+        f"Puts **{inline(description(release))}** live on {where}.",
         _facts(promotion),
         "### What changes",
         _commit_list(promotion),
@@ -172,7 +187,7 @@ def _facts(promotion: Promotion) -> str:
 
 def _commit_list(promotion: Promotion) -> str:
     if not promotion.commits:
-        return f"`{short(promotion.release.sha)}` {_inline(_description(promotion.release))}"
+        return f"`{short(promotion.release.sha)}` {inline(description(promotion.release))}"
     listed = promotion.commits[-LONGEST_LIST:]
     lines = [f"- {_commit_line(promotion, commit)}" for commit in reversed(listed)]
     if promotion.total > len(listed):
@@ -187,9 +202,9 @@ def _commit_list(promotion: Promotion) -> str:
 
 def _commit_line(promotion: Promotion, commit: Commit) -> str:
     merge = promotion.release.merge
-    author = f"@{commit.author.login}" if commit.author else _inline(commit.author_name)
-    text = _description(promotion.release) if commit.sha == merge.sha else qualified(commit.subject, merge.source)
-    return f"[`{short(commit.sha)}`]({promotion.source_url}/commit/{commit.sha}) {_inline(text)} by {author}"
+    author = f"@{commit.author.login}" if commit.author else inline(commit.author_name)
+    text = description(promotion.release) if commit.sha == merge.sha else qualified(commit.subject, merge.source)
+    return f"[`{short(commit.sha)}`]({promotion.source_url}/commit/{commit.sha}) {inline(text)} by {author}"
 
 
 def code_owner_must(owners: Sequence[str]) -> str:
@@ -228,6 +243,7 @@ class RowState(Enum):
 
     HEALTHY = "✅ live"
     FAILED = "❌ failed"
+    ROLLED_BACK = "↩️ rolled back"
     UNKNOWN = "❔ unknown"
     ROLLING_OUT = "🚀 rolling out"
     AWAITING_APPROVAL = "✋ waiting for approval"
@@ -269,9 +285,15 @@ def comment_marker(app: str) -> str:
 
 
 def progress_comment(
-    app: str, sha: str, rows: Sequence[Row], *, image: str | None = None, failure: Failure | None = None
+    app: str,
+    sha: str,
+    rows: Sequence[Row],
+    *,
+    image: str | None = None,
+    failure: Failure | None = None,
+    story: str | None = None,
 ) -> str:
-    """The one comment on a source pull request, updated in place."""
+    """The one comment on a source pull request, updated in place. ``story`` tells more than a failure does."""
     parts = [
         comment_marker(app),
         f"**{app}** `{short(sha)}`" + (f" as `{image}`" if image else ""),
@@ -280,6 +302,8 @@ def progress_comment(
     ]
     if failure is not None:
         parts.append(failure_text(failure))
+    if story is not None:
+        parts.append(story)
     return "\n\n".join(parts) + "\n"
 
 

@@ -11,6 +11,7 @@ from bot.releases import Release
 from bot.services import Services
 from bot.steps.people import Approval, approval_of_commit
 from bot.steps.report import report_failure, report_on_promotion, report_progress, set_environment_status
+from bot.steps.rollback import arrived, is_rollback
 from bot.steps.state import Place, deployment, look
 from bot.steps.take_back import UnapprovedMerge, puts_back, unapproved_merge
 
@@ -22,6 +23,7 @@ class Subject:
     Attributes:
         release: the release that runs with this config commit, where one is known.
         brought: whether this very commit brought it (else a person changed something beside the image).
+        went_back: whether it brought it by taking another one back, as a rollback or a person's revert does.
         approved_by: who approved, in a gated environment.
         unapproved: the environment is gated, and nobody who may has approved.
         pull_request: the config repo's pull request that it came by, where there was one.
@@ -31,6 +33,7 @@ class Subject:
 
     release: Release | None
     brought: bool
+    went_back: bool
     approved_by: tuple[str, ...]
     unapproved: bool
     pull_request: int | None
@@ -49,15 +52,23 @@ def subject_of(services: Services, app: str, environment: str, commit_sha: str) 
     gated = place.environment.gate is Gate.PULL_REQUEST
     approval = approval_of_commit(services, place, commit) if gated else Approval()
     following = place.catalog.next_environment(environment)
+    brought = there.release is not None and (before is None or before.sha != there.release.sha)
+    moved_on = there.release is not None and arrived(services.config, place, commit, there.release) is not None
     return Subject(
         release=there.release,
-        brought=there.release is not None and (before is None or before.sha != there.release.sha),
+        brought=brought,
+        went_back=brought and not moved_on,
         approved_by=approval.by,
-        unapproved=gated and not approval.by and before is not None and not puts_back(services, commit),
+        unapproved=gated and not approval.by and before is not None and not _needs_none(services, place, commit),
         pull_request=approval.pull_request,
         next_environment=following.name if following else None,
         to_take_back=unapproved_merge(services, place, commit, approval) if gated else None,
     )
+
+
+def _needs_none(services: Services, place: Place, commit: ConfigCommit) -> bool:
+    """What takes something back needs no approval."""
+    return puts_back(services, commit) or is_rollback(services.config, place, commit)
 
 
 def _release_before(services: Services, place: Place, commit: ConfigCommit) -> Release | None:

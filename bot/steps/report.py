@@ -7,12 +7,13 @@ anyone at any moment and always tells the whole story.
 from dataclasses import replace
 
 from bot import messages
+from bot.audit import release_of
 from bot.catalog import App, Environment, Gate
-from bot.facts import StatusState
+from bot.facts import ConfigCommit, StatusState
 from bot.messages import Failure, Row, RowState
 from bot.releases import Merge, Outcome, bump_id, promotion_branch, release_id
 from bot.services import Services
-from bot.steps.state import catalog_now, deployment, outcome, read_catalog
+from bot.steps.state import catalog_now, deployment, outcome, read_catalog, rollback_of
 from bot.withdrawals import brought_in
 
 _ROW_OF_OUTCOME = {
@@ -31,10 +32,11 @@ def report_progress(
     image: str | None = None,
     failure: Failure | None = None,
     failed_in: str | None = None,
+    story: str | None = None,
 ) -> None:
     """Write the comment on the source pull request; a direct push has none, and its statuses tell enough.
 
-    ``failed_in`` is the environment that a failure kept the release from entering.
+    ``failed_in`` is the environment that a failure kept the release from entering; ``story`` stands below the table.
     """
     if merge.pull_request is None:
         return
@@ -42,7 +44,7 @@ def report_progress(
         replace(row, state=RowState.FAILED) if row.environment == failed_in and row.state is RowState.LATER else row
         for row in _rows(services, app_name, merge, building=image is None and failure is None)
     ]
-    body = messages.progress_comment(app_name, merge.sha, rows, image=image, failure=failure)
+    body = messages.progress_comment(app_name, merge.sha, rows, image=image, failure=failure, story=story)
     marker = messages.comment_marker(app_name)
     services.forge.comment(merge.source, merge.pull_request, marker=marker, body=body)
 
@@ -74,12 +76,21 @@ def _entered_row(services: Services, head: str, app: App, environment: Environme
     changed = there.changed_in if runs_here and there.changed_in else bump.sha
     note = outcome(config, changed, app.name, environment.name)
     commit = f"[`{messages.short(bump.sha)}`]({services.commit_url(bump.sha)})"
+    taken_back = None if runs_here else rollback_of(config, head, bump.sha, app.name, environment.name)
+    if taken_back is not None:
+        return Row(environment.name, RowState.ROLLED_BACK, f"{commit} · {_link(services, taken_back)}")
     if note is None:
         return Row(environment.name, RowState.ROLLING_OUT, commit)
     took = f" after {messages.duration(note.seconds)}" if note.outcome is Outcome.HEALTHY else ""
     url = environment.url_for(app)
     address = f" · {url}" if url and note.outcome is Outcome.HEALTHY else ""
     return Row(environment.name, _ROW_OF_OUTCOME[note.outcome], f"{commit}{took}{address}")
+
+
+def _link(services: Services, rollback: ConfigCommit) -> str:
+    back = release_of(rollback)
+    to = f"back to `{messages.short(back.sha)}` in " if back else ""
+    return f"{to}[`{messages.short(rollback.sha)}`]({services.commit_url(rollback.sha)})"
 
 
 def _proposed_row(services: Services, app: App, environment: Environment, merge: Merge) -> Row | None:
@@ -113,7 +124,7 @@ def report_failure(
 ) -> None:
     """A failed build, bump or rollout: the paragraph on the source pull request, and a red status."""
     failure = replace(failure, reason=services.redact(failure.reason))
-    shown = _quotable(services, app_name, merge, failure)
+    shown = quotable(services, app_name, merge, failure)
     text = f"{failure.what} failed: {failure.reason}"
     set_environment_status(services, merge, environment, StatusState.FAILURE, text)
     report_progress(services, app_name, merge, image=image, failure=shown, failed_in=environment)
@@ -130,7 +141,7 @@ def say_on_promotion(services: Services, app_name: str, number: int, body: str) 
     services.forge.comment(services.config_name, number, marker=marker, body=body)
 
 
-def _quotable(services: Services, app_name: str, merge: Merge, failure: Failure) -> Failure:
+def quotable(services: Services, app_name: str, merge: Merge, failure: Failure) -> Failure:
     """Log lines are quoted only where the source repo is private or the catalog says so (DESIGN.md, promise 8)."""
     if not failure.evidence:
         return failure

@@ -7,11 +7,13 @@ import structlog
 from bot.audit import OutcomeNote, outcome_of, release_of
 from bot.catalog import App, Catalog, Environment, parse_catalog
 from bot.errors import Permanent
+from bot.facts import ConfigCommit
 from bot.holds import Hold, parse_hold
 from bot.images import ImageReference
 from bot.manifests import find_images
 from bot.ports import ConfigRepo
 from bot.releases import Deployment, Release
+from bot.rollback import says_rollback
 
 LOG = structlog.get_logger()
 
@@ -167,6 +169,12 @@ def read_hold(config: ConfigRepo, commit: str, environment: str, app: str) -> Ho
     path = hold_path(environment, app)
     data = config.read(commit, path)
     return parse_hold(decode(data, path), path) if data is not None else None
+
+
+def rollback_of(config: ConfigRepo, head: str, reverted: str, app: str, environment: str) -> ConfigCommit | None:
+    """The rollback by which Slipway took a config commit back; None where it did not."""
+    found = config.find(head, "Reverts", reverted)
+    return found if found is not None and says_rollback(found, app, environment) else None
 
 
 def outcome(config: ConfigRepo, commit: str, app: str, environment: str) -> OutcomeNote | None:

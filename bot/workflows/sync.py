@@ -7,7 +7,7 @@ from typing import Any
 from bot import messages
 from bot.errors import Permanent, SlipwayError
 from bot.facts import Rollout, RolloutState
-from bot.jobs import Ended, sync_job
+from bot.jobs import Ended, rollback_job, sync_job
 from bot.messages import Failure
 from bot.ports import Run
 from bot.releases import Outcome
@@ -15,6 +15,7 @@ from bot.services import Services
 from bot.steps import latest, outcome, rollout
 from bot.steps.outcome import Subject
 from bot.steps.rollout import AppliedSet
+from bot.steps.withdraw import withdraw
 from bot.workflows.release import bring_in
 from bot.workflows.stepping import SERVING, failed, step, tell
 from bot.workflows.take_back import take_back
@@ -103,9 +104,11 @@ def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: 
             "say that it failed",
             lambda: outcome.tell_failed(services, app, environment, commit, subject, failure),
         )
+        if result.outcome is Outcome.FAILED:
+            run.start(rollback_job(app, environment, commit, evidence=result.evidence))
         return Ended(result.outcome.value, result.reason, retry=result.outcome is Outcome.UNKNOWN)
     tell(run, "say live", lambda: outcome.tell_healthy(services, app, environment, subject, result.seconds))
-    return _next(run, services, subject)
+    return _next(run, services, environment, subject)
 
 
 def _record(services: Services, app: str, environment: str, commit: str, subject: Subject, result: _Result) -> None:
@@ -122,12 +125,14 @@ def _record(services: Services, app: str, environment: str, commit: str, subject
     )
 
 
-def _next(run: Run, services: Services, subject: Subject) -> Ended:
+def _next(run: Run, services: Services, environment: str, subject: Subject) -> Ended:
     """Healthy: on to the next environment, or behind the last one, ``latest``."""
     made = subject.release
     if made is None:
         return Ended("healthy")
     if subject.next_environment is not None:
+        if subject.went_back:
+            tell(run, "close the promotion of what was taken back", lambda: withdraw(services, made.app, environment))
         went = bring_in(run, services, made, subject.next_environment)
         return Ended("healthy", went.detail, retry=went.retry)
     try:
