@@ -20,6 +20,7 @@ NEWEST = {
     "sync": 200,
     "rollback": 50,
     "approve": 50,
+    "effect": 20,
     "catalog": 10,
     "delivery": 20,
     "reconcile": 10,
@@ -143,8 +144,9 @@ def about(job_id: str) -> About:
         case ["sync" | "rollback" as what, app, environment, commit, *_]:
             happens = {"sync": "Rollout", "rollback": "Rollback"}[what]
             return About(f"{happens} of {app} on {environment}", app=app, environment=environment, commit=commit)
-        case ["approve", number, *_] if number.isdecimal():
-            return About(f"Approval of promotion #{number}", pull_request=int(number))
+        case ["approve" | "effect" as looked, number, *_] if number.isdecimal():
+            subject = "Approval of promotion" if looked == "approve" else "Effect of pull request"
+            return About(f"{subject} #{number}", pull_request=int(number))
         case ["catalog", commit, _]:
             return About(f"Check of the catalog at {short(commit)}", commit=commit)
     kind, _, key = job_id.partition("/")

@@ -208,6 +208,33 @@ class Applied:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What applying one object would change, by a dry run. Values of Secrets are never in it.
+
+    Attributes:
+        before: the live object as YAML, without what servers write themselves; None where there is none.
+        after: as it would be; None where the cluster refuses it. Equal to ``before``: nothing would change.
+        problem: why the cluster refuses it; empty where it does not.
+        warnings: what the server said beside its answer, such as that the API version is deprecated.
+        note: what else is to be known of it, in a few words.
+    """
+
+    kind: str
+    namespace: str | None
+    name: str
+    before: str | None = None
+    after: str | None = None
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """Whether the object would be another."""
+        return self.after is not None and self.before != self.after
+
+
 class RolloutState(StrEnum):
     """Where a rollout stands."""
 

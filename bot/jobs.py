@@ -81,6 +81,12 @@ def approve_job(number: int, trigger: str, attempt: int = 1) -> Job:
     return Job("approve", f"approve/{number}/{trigger}/{attempt}", f"promotion/{number}", values)
 
 
+def effect_job(number: int, head: str, attempt: int = 1) -> Job:
+    """Tell on a person's pull request to the config repo what its head would change."""
+    values = {"number": number, "head": head, "attempt": attempt}
+    return Job("effect", f"effect/{number}/{head}/{attempt}", f"effect/{number}", values)
+
+
 def catalog_job(commit: str) -> Job:
     """Check the catalog as a config commit left it, and say on that commit what is wrong."""
     return Job("catalog", f"catalog/{commit}/1", "catalog", {"commit": commit})
@@ -119,6 +125,8 @@ def again(job_id: str) -> Job:
             return rollback_job(app, environment, commit, int(attempt) + 1, wish=wish)
         case ["approve", number, trigger, attempt] if number.isdecimal() and attempt.isdecimal():
             return approve_job(int(number), trigger, int(attempt) + 1)
+        case ["effect", number, head, attempt] if number.isdecimal() and attempt.isdecimal():
+            return effect_job(int(number), head, int(attempt) + 1)
         case ["build", *_]:
             raise Permanent(f"{job_id} is part of a release: retry that, as in `retry release/APP/SHA/1`.")
     raise Permanent(

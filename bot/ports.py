@@ -18,6 +18,7 @@ from bot.facts import (
     Comparison,
     ConfigCommit,
     Diagnosis,
+    Difference,
     Job,
     JobRecord,
     PullRequest,
@@ -95,8 +96,11 @@ class Forge(Protocol):
         """
         ...
 
-    def comment(self, repo: str, number: int, *, marker: str, body: str) -> None:
-        """Have exactly one comment that holds ``marker`` (an HTML comment), with this body."""
+    def comment(self, repo: str, number: int, *, marker: str, body: str, only_update: bool = False) -> None:
+        """Have exactly one comment that holds ``marker`` (an HTML comment), with this body.
+
+        ``only_update``: none where there is none yet.
+        """
         ...
 
     def set_status(
@@ -191,6 +195,18 @@ class ConfigRepo(Protocol):
         """Delete a branch of the bot's own; nothing where it is gone."""
         ...
 
+    def fetch_pull_request(self, number: int) -> None:
+        """Bring a pull request's head into the mirror, from a fork too."""
+        ...
+
+    def merged_tree(self, base: str, head: str) -> str | None:
+        """The tree that merging head into base would give, for ``read`` and ``files``; None where they conflict."""
+        ...
+
+    def differing_paths(self, before: str, after: str) -> tuple[str, ...]:
+        """The files that differ between two commits or trees, sorted; a renamed one counts twice."""
+        ...
+
     def notes(self, commit: str) -> tuple[str, ...]:
         """The lines of ``refs/notes/slipway`` on a commit, as of the last fetch."""
         ...
@@ -247,6 +263,13 @@ class Clusters(Protocol):
         Raises:
             Permanent: the cluster refuses an object (it is named, with the reason); nothing was applied where the
                 dry run could tell.
+        """
+        ...
+
+    def compare(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
+        """What ``apply`` would change, object by object, by a server-side dry run. Nothing is written.
+
+        What the cluster refuses is a ``Difference`` with a ``problem``, not an error.
         """
         ...
 

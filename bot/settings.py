@@ -127,6 +127,7 @@ class Settings(_Variables):
     worker_id: str | None = Field(None, alias="WORKER_ID", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     reconcile_seconds: float = Field(120, alias="RECONCILE_SECONDS", gt=0)
     rollout_timeout_seconds: float = Field(600, alias="ROLLOUT_TIMEOUT_SECONDS", gt=0)
+    build_timeout_seconds: float = Field(1800, alias="BUILD_TIMEOUT_SECONDS", gt=0)
     public_url: BaseUrl | None = Field(None, alias="SLIPWAY_URL")
     state_folder: Path = Field(Path("var"), alias="SLIPWAY_STATE")
     builder: str = Field("docker", alias="SLIPWAY_BUILDER", pattern="^(docker|sandbox)$")

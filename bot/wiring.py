@@ -23,6 +23,7 @@ QUEUES: Mapping[str, str] = {
     "build": "builds",
     "approve": "approvals",
     "sync": "syncs",
+    "effect": "looks",
     "rollback": "rollbacks",
 }
 """The queue of each workflow."""

@@ -36,6 +36,7 @@ def queue_specs() -> tuple[QueueSpec, ...]:
         QueueSpec("builds", worker_concurrency=os.cpu_count() or 1),
         QueueSpec("approvals", worker_concurrency=8),
         QueueSpec("syncs", worker_concurrency=256),
+        QueueSpec("looks", worker_concurrency=4),
         QueueSpec("rollbacks", worker_concurrency=64),
     )
 
@@ -100,7 +101,7 @@ def _builder(settings: Settings) -> ImageBuilder:
         from bot.sandbox.builder import SandboxImageBuilder  # noqa: PLC0415 - the stand-in is for the demo only
 
         return SandboxImageBuilder(settings.state_folder / "images")
-    return DockerEngine()
+    return DockerEngine(build_seconds=settings.build_timeout_seconds)
 
 
 class WorkerProcess:

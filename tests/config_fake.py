@@ -142,6 +142,15 @@ class FakeConfig:
     def delete_branch(self, branch: str) -> None:
         raise NotImplementedError
 
+    def fetch_pull_request(self, number: int) -> None:
+        raise NotImplementedError
+
+    def merged_tree(self, base: str, head: str) -> str | None:
+        raise NotImplementedError
+
+    def differing_paths(self, before: str, after: str) -> tuple[str, ...]:
+        raise NotImplementedError
+
     def _at(self, commit: str) -> int:
         return next(at for at, one in enumerate(self.line) if one.sha == commit)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot.catalog import App
-from bot.errors import Permanent, SlipwayError
+from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import BuildRequest, RemoteImage
 from bot.images import ImageReference
 from bot.releases import SHORT_SHA
@@ -87,8 +87,9 @@ def build_image(services: Services, app_name: str, sha: str) -> BuildResult:
             services.builder.build(request, output.append)
         services.builder.push(target, output.append)
     except Permanent as error:
-        paragraph = str(error).partition("\n\n")[0]  # the builder's last lines follow; they are evidence
-        return BuildResult(None, built=False, reason=paragraph, evidence=_redacted(services, output))
+        return _failed(services, str(error), output)
+    except Transient as error:
+        raise Transient(services.redact(str(error)), error.retry_after) from None
     finally:
         _remove(services, target)
     pushed = services.registry.find(app.image, place.reference.tag or "")
@@ -97,16 +98,19 @@ def build_image(services: Services, app_name: str, sha: str) -> BuildResult:
     return BuildResult(_named(place.reference, pushed), built=True)
 
 
+def _failed(services: Services, error: str, output: deque[str]) -> BuildResult:
+    """Redacted here, since the result is stored: a build may print whatever it was given."""
+    paragraph = error.partition("\n\n")[0]  # the builder's last lines follow; they are evidence
+    evidence = tuple(services.redact(line) for line in output)
+    return BuildResult(None, built=False, reason=services.redact(paragraph), evidence=evidence)
+
+
 def _labels(services: Services, app: App, sha: str) -> dict[str, str]:
     return {
         REVISION: sha,
         SOURCE: f"{services.github_url}/{app.source}",
         CREATED: services.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-
-
-def _redacted(services: Services, lines: deque[str]) -> tuple[str, ...]:
-    return tuple(services.redact(line) for line in lines)
 
 
 def _remove(services: Services, image: str) -> None:

@@ -12,7 +12,17 @@ from bot.catalog import App, Catalog
 from bot.errors import SlipwayError
 from bot.events import CommentCreated, Happening, PullRequestChanged, Pushed, ReviewSubmitted
 from bot.facts import Job, JobRecord, JobState
-from bot.jobs import Ended, approve_job, attempt_of, catalog_job, next_attempt, release_job, rollback_job, sync_job
+from bot.jobs import (
+    Ended,
+    approve_job,
+    attempt_of,
+    catalog_job,
+    effect_job,
+    next_attempt,
+    release_job,
+    rollback_job,
+    sync_job,
+)
 from bot.ports import Queue
 from bot.releases import Outcome, bump_id, parse_promotion_branch, release_id
 from bot.services import Services
@@ -31,8 +41,10 @@ def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
     match event:
         case Pushed(repo=repo, branch=branch):
             return (*_after_push_to_config(services, repo, branch), *_after_push_to_source(services, repo, branch))
-        case PullRequestChanged(repo=repo, merged=merged, base_branch=base, number=number):
-            return _after_merge(services, event, repo, base, number) if merged else ()
+        case PullRequestChanged(repo=repo, merged=True, base_branch=base, number=number):
+            return _after_merge(services, event, repo, base, number)
+        case PullRequestChanged():
+            return _due(services.queue, _effects_of_event(services, event))
         case ReviewSubmitted(repo=repo, number=number, review_id=review_id, state=state, head_branch=head):
             ours = repo == services.config_name and parse_promotion_branch(head) is not None
             return _due(services.queue, [approve_job(number, f"review-{review_id}-{state.value}")]) if ours else ()
@@ -59,13 +71,20 @@ def _after_merge(services: Services, event: PullRequestChanged, repo: str, base:
     return _after_push_to_source(services, repo, base)
 
 
+def _effects_of_event(services: Services, event: PullRequestChanged) -> tuple[Job, ...]:
+    """What a pull request would change is told for each head that people see."""
+    ours = (event.repo, event.base_branch) == (services.config_name, services.config.branch)
+    seen = event.action != "closed" and parse_promotion_branch(event.head_branch) is None
+    return (effect_job(event.number, event.head_sha),) if ours and seen else ()
+
+
 def missed_jobs(services: Services) -> tuple[Job, ...]:
     """The jobs that the facts ask for and the queue does not know."""
     head = services.config.fetch()
     parts: tuple[Callable[[], Iterable[Job]], ...] = (
         lambda: _catalog_checks(services, head),
         lambda: _syncs(services, head),
-        lambda: _approvals(services),
+        lambda: _of_pull_requests(services),
         lambda: _all_releases(services, head),
     )
     return tuple(job for part in parts for job in _due(services.queue, _tolerant(part)))
@@ -123,10 +142,12 @@ def _all_releases(services: Services, head: str) -> Iterator[Job]:
     return _releases(services, catalog, catalog.apps)
 
 
-def _approvals(services: Services) -> Iterator[Job]:
-    """One for each open promotion whose head is approved and may be merged now."""
+def _of_pull_requests(services: Services) -> Iterator[Job]:
+    """One for each open promotion whose head is approved and may be merged now, and for each other pull request."""
     for pull_request in services.forge.open_pull_requests(services.config_name):
         if not is_promotion(services, pull_request):
+            if pull_request.base_branch == services.config.branch:
+                yield effect_job(pull_request.number, pull_request.head_sha)
             continue
         try:
             reviewed = review(services, pull_request.number, show=False)

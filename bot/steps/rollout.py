@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from bot.audit import OutcomeNote
+from bot.catalog import App, Environment
 from bot.errors import Transient
 from bot.facts import Applied, Diagnosis, Rollout, Target
 from bot.manifests import parse_documents
 from bot.releases import Outcome
 from bot.services import Services
-from bot.steps.state import Place, deployment, look, manifest_texts, outcome
+from bot.steps.state import deployment, look, manifest_texts, outcome
 
 LOOK_SECONDS = 5.0
 """How long one look at a rollout may wait for news."""
@@ -61,12 +62,13 @@ def apply(services: Services, app: str, environment: str, commit: str) -> Applie
     place = look(services.config, app, environment)
     target = Target(place.environment.cluster, place.environment.namespace)
     started_at = services.clock.now()
-    applied = services.clusters.apply(target, _objects(services, place, commit))
+    applied = services.clusters.apply(target, objects_of(services, commit, place.app, place.environment))
     return AppliedSet(commit, target, applied, started_at.isoformat())
 
 
-def _objects(services: Services, place: Place, commit: str) -> list[Mapping[str, Any]]:
-    texts = manifest_texts(services.config, commit, place.app, place.environment)
+def objects_of(services: Services, commit: str, app: App, environment: Environment) -> list[Mapping[str, Any]]:
+    """The app's objects in an environment at a commit (or tree) of the config repo."""
+    texts = manifest_texts(services.config, commit, app, environment)
     return [document for path, text in texts.items() for document in parse_documents(text, path)]
 
 

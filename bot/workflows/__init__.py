@@ -11,6 +11,7 @@ from bot.ports import Run
 from bot.services import Services
 from bot.steps.build import BuildResult
 from bot.workflows.approve import approve
+from bot.workflows.effect import effect
 from bot.workflows.looking import catalog, delivery, reconcile
 from bot.workflows.release import build, release
 from bot.workflows.rollback import rollback
@@ -24,5 +25,6 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "build": build,
     "approve": approve,
     "sync": sync,
+    "effect": effect,
     "rollback": rollback,
 }

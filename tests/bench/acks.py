@@ -77,6 +77,7 @@ def acks(port: int, secret: str, seconds: float) -> list[float]:
     signature = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {"Content-Type": "application/json", "X-GitHub-Event": "push", "X-Hub-Signature-256": signature}
     senders, begin = threading.local(), time.perf_counter() + 0.1
+    opened: list[http.client.HTTPConnection] = []
 
     def send(number: int) -> float:
         time.sleep(max(0.0, begin + number / RATE - time.perf_counter()))
@@ -84,6 +85,7 @@ def acks(port: int, secret: str, seconds: float) -> list[float]:
         if connection is None:
             connection = senders.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             connection.connect()
+            opened.append(connection)
         sent = time.perf_counter()
         delivery = {"X-GitHub-Delivery": str(uuid.uuid4())}
         connection.request("POST", "/webhooks/github", body=body, headers=headers | delivery)
@@ -94,8 +96,12 @@ def acks(port: int, secret: str, seconds: float) -> list[float]:
             raise RuntimeError(f"a delivery was answered with {answer.status}")
         return took
 
-    with ThreadPoolExecutor(SENDERS) as pool:
-        return list(pool.map(send, range(int(RATE * seconds))))
+    try:
+        with ThreadPoolExecutor(SENDERS) as pool:
+            return list(pool.map(send, range(int(RATE * seconds))))
+    finally:
+        for connection in opened:
+            connection.close()
 
 
 def p99(took: list[float]) -> float:

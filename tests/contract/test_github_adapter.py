@@ -250,6 +250,15 @@ def test_one_comment_is_kept_and_edited(scene: Stage, forge: GitHubForge) -> Non
     assert [entry.status for entry in scene.forge.requests_log if entry.method in {"POST", "PATCH"}] == [201, 200]
 
 
+def test_a_comment_that_is_only_to_be_updated_is_not_begun(scene: Stage, forge: GitHubForge) -> None:
+    number = scene.pull_request("topic")
+    forge.comment(REPO, number, marker=MARKER, body=f"{MARKER}\ngone", only_update=True)
+    assert list(scene.repo().get_issue(number).get_comments()) == []
+    forge.comment(REPO, number, marker=MARKER, body=MARKER)
+    forge.comment(REPO, number, marker=MARKER, body=f"{MARKER}\ngone", only_update=True)
+    assert [comment.body for comment in scene.repo().get_issue(number).get_comments()] == [f"{MARKER}\ngone"]
+
+
 def test_comment_whose_answer_was_lost_is_not_doubled(scene: Stage, forge: GitHubForge) -> None:
     number = scene.pull_request("topic")
     scene.forge.faults.add("POST", "/comments$", perform_then_drop())

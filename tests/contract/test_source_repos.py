@@ -222,3 +222,12 @@ def test_a_token_that_has_run_out_is_renewed(stage: GitStage, sources: GitSource
     )
 
     assert fresh.branch_head(SITE, "main") == stage.tip(repo=SITE)
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_its_place(stage: GitStage, sources: GitSourceRepos) -> None:
+    folder = stage.folder / "sources"
+    folder.rmdir()
+    folder.write_text("a file is in the way")
+    with pytest.raises(Transient, match="SLIPWAY_STATE names the place") as caught, sources.checkout(SITE, UNKNOWN):
+        pass
+    assert f"no folder can be made in {folder} (Not a directory)" in str(caught.value)

@@ -8,6 +8,7 @@ from bot.jobs import (
     approve_job,
     attempt_of,
     build_job,
+    effect_job,
     next_attempt,
     reconcile_job,
     release_job,
@@ -45,6 +46,7 @@ def test_ids_are_made_of_what_the_work_is_about() -> None:
     assert build_job("site", "r.example.com/site", SHA).id == f"build/r.example.com/site/{SHA}/1"
     assert approve_job(7, "review-17-APPROVED").id == "approve/7/review-17-APPROVED/1"
     assert reconcile_job("5").id == "reconcile/5"
+    assert again(effect_job(7, SHA).id) == effect_job(7, SHA, 2)
 
 
 def test_apps_and_places_have_lanes_of_their_own() -> None:

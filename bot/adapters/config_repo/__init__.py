@@ -14,6 +14,7 @@ from bot.adapters.config_repo.branches import Branches
 from bot.adapters.config_repo.mirror import Mirror
 from bot.adapters.config_repo.notes import Notes
 from bot.adapters.config_repo.race import DEADLINE
+from bot.adapters.config_repo.trees import Trees
 from bot.adapters.config_repo.writer import Writer
 from bot.adapters.git.command import Login, Patience, Renew, Token
 from bot.adapters.git.history import INDEXED
@@ -61,6 +62,7 @@ class GitConfigRepo:
         self._writer = Writer(self._mirror, committer, deadline=deadline)
         self._branches = Branches(self._mirror, committer, deadline=deadline)
         self._notes = Notes(self._mirror, committer, deadline=deadline)
+        self._trees = Trees(self._mirror)
         self._commit = lru_cache(_COMMITS)(self._mirror.find_commit)
 
     def __enter__(self) -> Self:
@@ -143,6 +145,18 @@ class GitConfigRepo:
             return ()
         names = self._mirror.git.local("diff-tree", "-r", "-z", "--no-renames", "--name-only", parents[0], commit)
         return tuple(name.decode("utf-8", "surrogateescape") for name in names.split(b"\0") if name)
+
+    def fetch_pull_request(self, number: int) -> None:
+        """See ``bot.ports``."""
+        self._trees.fetch_pull_request(number)
+
+    def merged_tree(self, base: str, head: str) -> str | None:
+        """See ``bot.ports``."""
+        return self._mirror.look(lambda: self._trees.merged(base, head), head)
+
+    def differing_paths(self, before: str, after: str) -> tuple[str, ...]:
+        """See ``bot.ports``."""
+        return self._mirror.sound(lambda: self._trees.changed(before, after))
 
     def _last_change(self, commit: str, paths: Sequence[str]) -> ConfigCommit | None:
         if self._on_line(commit):

@@ -86,7 +86,10 @@ def build(
 
 def too_long(image: str, seconds: float) -> Permanent:
     """The error of a build that was stopped."""
-    return Permanent(f"Building {image} was stopped after {seconds:g} seconds. Make it quicker, or see why it hangs.")
+    return Permanent(
+        f"Building {image} was stopped after {seconds:g} seconds. See in its output where it hangs; a build that needs "
+        "longer gets it by BUILD_TIMEOUT_SECONDS."
+    )
 
 
 def _command(request: BuildRequest, context: Path, dockerfile: Path) -> list[str]:

@@ -28,13 +28,13 @@ from docker.api.build import process_dockerfile
 from bot.adapters.docker import buildx as docker_buildx
 from bot.adapters.docker.dockerfile_features import needs_buildkit
 from bot.adapters.docker.logins import DockerLogins, Login, filed_as
-from bot.adapters.docker.output import Output, push_failure
+from bot.adapters.docker.output import Output, disk_is_full, no_space, push_failure
 from bot.adapters.registry.http import place
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import BuildRequest
 
 BUILD_SECONDS = 1800.0
-"""Seconds a build may take."""
+"""Seconds a build may take, where ``BUILD_TIMEOUT_SECONDS`` says nothing else."""
 
 ENGINE_SECONDS = 60
 """Seconds the engine may stay silent, but for builds and pushes."""
@@ -301,6 +301,8 @@ def _deadline(engine: _Engine, image: str, seconds: float) -> Iterator[None]:
 def _translated(error: Exception, doing: str) -> SlipwayError:
     if isinstance(error, docker.errors.APIError) and error.status_code is not None:
         words = str(error.explanation or "no explanation").strip().rstrip(".")
+        if disk_is_full(words):
+            return no_space(doing, words)
         text = f"Could not {doing}: the Docker engine answered {error.status_code} ({words})."
         return Transient(text) if error.is_server_error() else Permanent(text)
     if isinstance(error, (docker.credentials.StoreError, docker.errors.InvalidConfigFile)):

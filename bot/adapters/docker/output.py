@@ -24,6 +24,7 @@ _PASSING = re.compile(
     r"|tls handshake|too\s?many\s?requests|\b50[0234]\b|service unavailable|network is unreachable|no route to host"
     r"|cannot connect to the docker daemon"
 )
+_FULL = re.compile(r"(?i)no space left on device|disk quota exceeded|not enough space")
 _STEP = re.compile(r"(?i)non-zero code|did not complete successfully")
 
 
@@ -62,14 +63,31 @@ class Output:
         The output is as the build wrote it. Where that may not be quoted, show what stands before the empty line.
         """
         self.close()
+        if disk_is_full(why):
+            return no_space(f"build {image}", why)
         if _PASSING.search(why) and not _STEP.search(why):
             return Transient(f"Could not build {image} yet: {why}")
         text = f"Building {image} failed: {why}"
         return Permanent("\n\n".join(part for part in (text, "\n".join(self._tail)) if part))
 
 
+def disk_is_full(words: str) -> bool:
+    """Whether these are the words of an engine, or a registry, whose disk is full."""
+    return _FULL.search(words) is not None
+
+
+def no_space(doing: str, words: str) -> Transient:
+    """The error of a full disk. Somebody must make room, and then it goes on by itself."""
+    return Transient(
+        f"Could not {doing} yet: a disk is full ({words}). Whoever runs the bot makes room on the machine of the "
+        "Docker engine (docker system df shows what takes it) or of the registry; Slipway tries again by itself."
+    )
+
+
 def push_failure(image: str, registry: str, words: str) -> SlipwayError:
     """The error of a push that the engine gave up with these words."""
+    if disk_is_full(words):
+        return no_space(f"push {image}", words)
     if _NO_ENTRY.search(words):
         return Permanent(
             f"Could not push {image}: the registry does not let the bot in ({words}). Run docker login {registry} with "

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.adapters.git.command import GitCommand, Login, Patience, Renew, Token, plain_url
 from bot.adapters.git.errors import GitFailure, explain
-from bot.errors import Permanent
+from bot.errors import Permanent, Transient
 from bot.releases import FULL_SHA
 
 _PREFIX = "slipway-checkout-"
@@ -67,9 +67,8 @@ class GitSourceRepos:
     def _checkout(self, repo: str, sha: str) -> Iterator[Path]:
         if not FULL_SHA.fullmatch(sha):
             raise Permanent(f"{sha!r} is not a commit of {repo}: 40 hex digits are needed.")
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=self._folder, ignore_cleanup_errors=True) as folder:
+        with self._room(repo) as folder:
             tree = Path(folder, "tree")
-            tree.mkdir()
             git = GitCommand(Path(folder, "git"), self._login, work_tree=tree, patience=self._patience)
             try:
                 git.local("init", "--quiet")
@@ -80,6 +79,18 @@ class GitSourceRepos:
             shutil.rmtree(git.folder)
             _refuse_escapes(tree, repo, sha)
             yield tree
+
+    def _room(self, repo: str) -> "tempfile.TemporaryDirectory[str]":
+        """A folder for one checkout."""
+        try:
+            room = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=self._folder, ignore_cleanup_errors=True)
+            Path(room.name, "tree").mkdir()
+        except OSError as error:
+            raise Transient(
+                f"Could not check out {repo} yet: no folder can be made in {self._folder} ({error.strerror}). See to "
+                "its disk and its rights (SLIPWAY_STATE names the place); it is tried again."
+            ) from None
+        return room
 
     def _get(self, git: GitCommand, repo: str, sha: str) -> None:
         """Fetch the one commit; where the server does not serve commits by hash, the branches, to look for it there."""

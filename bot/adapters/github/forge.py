@@ -250,7 +250,7 @@ class GitHubForge:
 
     # ---------------------------------------------------------------- what people read
 
-    def comment(self, repo: str, number: int, *, marker: str, body: str) -> None:
+    def comment(self, repo: str, number: int, *, marker: str, body: str, only_update: bool = False) -> None:
         """Look, then create, edit or leave; doubles of the bot's own are deleted."""
         me = self.identity()
         listed = self._client.of(
@@ -260,6 +260,8 @@ class GitHubForge:
         )
         ours = [item for item in listed if marker in str(item.get("body") or "") and _wrote(me, item)]
         doing = f"comment on #{number} of {repo}"
+        if not ours and only_update:
+            return
         if not ours:
             self._client.of(repo, doing, lambda it: as_sent(it.get_issue(number).create_comment(body)), write=True)
             return

@@ -34,11 +34,17 @@ Live = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An object that the dry run let pass. ``replaced`` is the live object that must be deleted for it."""
+    """An object that the dry run let pass.
+
+    Attributes:
+        replaced: the live object that must be deleted for it.
+        answer: what the dry run gave; None where only the writing itself can tell.
+    """
 
     item: Item
     live: Live | None
     replaced: Live | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Applier:
 
     def apply(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Result, ...]:
         """See ``bot.ports``."""
-        located = self._located(target, objects)
+        located = self.located(target, objects)
         lives, unread = self._lives(located.items)
         bases = [item for item, live in lives if _is_base(item, live)]
         new = {item.name for item in bases if item.kind == "Namespace"}
@@ -74,7 +80,8 @@ class Applier:
         rest = self._try(*self._lives(later), done=done)
         return self._write_all([entry for entry in tried if entry not in first] + rest, done=done)
 
-    def _located(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> Located:
+    def located(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> Located:
+        """Where the objects belong on the cluster."""
         try:
             return locate(self._discovery, target, objects)
         except Refusal as refusal:
@@ -83,7 +90,7 @@ class Applier:
     def _brought(self, target: Target, manifests: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
         """The objects whose kinds were not served until a moment ago."""
         deadline = time.monotonic() + DEFINITION_SECONDS
-        while len((located := self._located(target, manifests)).items) < len(manifests):
+        while len((located := self.located(target, manifests)).items) < len(manifests):
             if time.monotonic() > deadline:
                 raise Transient(
                     f"The cluster {quoted(self._connection.context)} has taken a {DEFINITION}, but does not serve its "
@@ -97,12 +104,18 @@ class Applier:
         lives, problems = [], []
         for item in items:
             try:
-                lives.append((item, self._live(item)))
+                lives.append((item, self.live(item)))
             except Refusal as refusal:
                 problems.append(_problem(item, refusal))
         return lives, problems
 
-    def _live(self, item: Item) -> Live | None:
+    def live(self, item: Item) -> Live | None:
+        """The object as it is now, None where there is none.
+
+        Raises:
+            Refusal: it may not be read.
+            Transient: it is being deleted.
+        """
         try:
             live: Live = self._connection.get(item.path).body
         except Refusal as refusal:
@@ -124,30 +137,36 @@ class Applier:
         found, tried = list(problems), []
         for item, live in pairs:
             try:
-                tried.append(self._try_one(item, live))
+                tried.append(self.try_one(item, live))
             except Refusal as refusal:
                 found.append(_problem(item, refusal))
-            except _NotReplaceable as error:
+            except NotReplaceableError as error:
                 found.append(f"{item}: {error}")
         if found:
             raise Permanent(_all(found, self._connection.context, done))
         return tried
 
-    def _try_one(self, item: Item, live: Live | None) -> Tried:
+    def try_one(self, item: Item, live: Live | None) -> Tried:
+        """Dry-run one object.
+
+        Raises:
+            Refusal: the cluster refuses it.
+            NotReplaceableError: see there.
+        """
         try:
-            self._patch(item, with_settled_replicas(item.manifest, live), dry_run=True)
+            answer = self._patch(item, with_settled_replicas(item.manifest, live), dry_run=True)
         except Refusal as refusal:
             if cannot_be_tried(refusal):
                 return Tried(item, live)
             if live is None or (item.resource.api_version, item.kind) not in replace.REPLACED or not immutable(refusal):
                 raise
             if (reason := replace.why_not(item, live)) is not None:
-                raise _NotReplaceable(reason) from None
+                raise NotReplaceableError(reason) from None
         else:
-            return Tried(item, live)
+            return Tried(item, live, answer=answer)
         stand_in = Item(replace.under_another_name(item.manifest), item.resource, item.namespace)
-        self._patch(stand_in, stand_in.manifest, dry_run=True)
-        return Tried(item, None, replaced=live)
+        answer = self._patch(stand_in, stand_in.manifest, dry_run=True)
+        return Tried(item, None, replaced=live, answer=answer)
 
     def _write_all(self, tried: Sequence[Tried], *, done: Sequence[Result]) -> tuple[Result, ...]:
         results = list(done)
@@ -189,7 +208,7 @@ class Applier:
             except Refusal as refusal:
                 if refusal.code != HTTPStatus.CONFLICT:
                     raise
-                live = self._live(item)
+                live = self.live(item)
             else:
                 return owned
         raise Transient(f"{item} on the cluster {quoted(self._connection.context)} does not hold still.")
@@ -199,7 +218,7 @@ class Applier:
         return self._connection.request("PATCH", item.path, query=query, body=manifest, content_type=APPLY_PATCH)
 
 
-class _NotReplaceable(Exception):
+class NotReplaceableError(Exception):
     """A Job or Pod that would have to be deleted, and may not be."""
 
 

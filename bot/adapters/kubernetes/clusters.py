@@ -6,12 +6,13 @@ from typing import Any
 
 from bot.adapters.kubernetes.apply import Applier
 from bot.adapters.kubernetes.client import Kubeconfig
+from bot.adapters.kubernetes.compare import compare
 from bot.adapters.kubernetes.connection import Connection
 from bot.adapters.kubernetes.diagnosis import Diagnoses
 from bot.adapters.kubernetes.discovery import Discovery
 from bot.adapters.kubernetes.waiting import Rollouts
 from bot.adapters.kubernetes.watch import Watches
-from bot.facts import Applied, Diagnosis, Rollout, Target
+from bot.facts import Applied, Diagnosis, Difference, Rollout, Target
 
 
 class _Cluster:
@@ -47,6 +48,11 @@ class KubernetesClusters:
         for result in results:
             cluster.watches.saw(result.resource, result.live)
         return tuple(result.applied for result in results)
+
+    def compare(self, target: Target, objects: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
+        """See ``bot.ports``."""
+        cluster = self._cluster(target.context)
+        return compare(Applier(cluster.connection, cluster.discovery), target, objects)
 
     def rollout(self, target: Target, applied: Sequence[Applied], *, wait: float) -> Rollout:
         """See ``bot.ports``."""

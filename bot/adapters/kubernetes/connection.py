@@ -31,13 +31,16 @@ APPLY_PATCH = "application/apply-patch+yaml"
 _NOT_AS_THEY_ARE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """Letters that YAML takes for line breaks, or refuses, where JSON has them as they are."""
 
+_WARNING = re.compile(r'299 \S+ "(?P<text>(?:[^"\\]|\\.)*)"')
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said. ``at`` is its own time."""
+    """What the server said. ``at`` is its own time; ``warnings`` is what it said beside its answer."""
 
     body: Any
     at: datetime
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class Connection:
         """
         with self._open(method, path, query, body, content_type, READ_SECONDS) as response:
             at = self._server_time(response.headers)
-            return Answer(_parsed(response, response.data), at)
+            return Answer(_parsed(response, response.data), at, _warnings(response))
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], *, idle_seconds: float) -> Iterator[Any]:
         """The events of a watch, until the server ends it. ``idle_seconds``: the longest silence.
@@ -209,6 +212,15 @@ def _parsed(response: urllib3.BaseHTTPResponse, data: bytes) -> Any:
     if "json" in response.headers.get("Content-Type", ""):
         return json.loads(data)
     return data.decode("utf-8", "replace")
+
+
+def _warnings(response: urllib3.BaseHTTPResponse) -> tuple[str, ...]:
+    """The texts of ``Warning: 299 - "text"`` headers.
+
+    Source: https://kubernetes.io/blog/2020/09/03/warnings/
+    """
+    found = (_WARNING.match(header) for header in response.headers.getlist("Warning"))
+    return tuple(re.sub(r"\\(.)", r"\1", match["text"]) for match in found if match)
 
 
 def _refusal(context: str, method: str, path: str, code: int, status: Any, retry_after: str | None) -> Refusal:

@@ -9,7 +9,7 @@ from bot.facts import Target
 from bot.wording import quoted
 
 DEFINITION = "CustomResourceDefinition"
-_SERVERS_OWN = (
+SERVERS_OWN = (
     "managedFields",
     "resourceVersion",
     "uid",
@@ -109,7 +109,7 @@ def _brought(manifests: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]
 
 
 def _stripped(manifest: Mapping[str, Any], resource: Resource) -> dict[str, Any]:
-    dropped = {*_SERVERS_OWN, *(() if resource.namespaced else ("namespace",))}
+    dropped = {*SERVERS_OWN, *(() if resource.namespaced else ("namespace",))}
     metadata = {name: value for name, value in manifest["metadata"].items() if name not in dropped}
     return {**{name: value for name, value in manifest.items() if name != "status"}, "metadata": metadata}
 
