@@ -3,11 +3,14 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.adapters.github.credentials import TokenCredentials
+from bot.adapters.github.credentials import AppCredentials, TokenCredentials
 from bot.adapters.github.forge import GitHubForge
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import StatusState
@@ -117,6 +120,66 @@ def test_refused_merge_speaks_in_githubs_words(
     assert "#7" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("status", "words", "todo"),
+    [
+        (
+            403,
+            (
+                "Resource protected by organization SAML enforcement. You must grant your Personal Access token "
+                "access to this organization."
+            ),
+            "The owner of the bot's token authorises it for web-team: on GitHub, Settings, Developer settings",
+        ),
+        (403, "This installation has been suspended", "An owner of web-team lifts the suspension in its Settings"),
+        (403, "Sorry. Your account was suspended", "GitHub's support does"),
+        (
+            403,
+            (
+                "Although you appear to have the correct authorization credentials, the `web-team` organization has "
+                "an IP allow list enabled, and your IP address is not permitted to access this resource."
+            ),
+            "puts the bot's address on the organisation's IP allow list",
+        ),
+        (403, "Repository was archived so is read-only.", "An administrator of web-team/shop unarchives it"),
+        (403, "Resource not accessible by integration", "or of the GitHub App, whose owners then accept the change."),
+        (405, "Squash merges are not allowed on this repository.", "allows squash merging in its Settings, General"),
+        (405, "Pull Request is still a draft", "Press Ready for review"),
+        (405, "At least 1 approving review is required by reviewers with write access.", "bypass this rule"),
+        (405, 'Required status check "build" is expected.', "bypass this rule of the branch"),
+        (405, "Repository rule violations found: Changes must be made through a merge queue", "bypass this rule"),
+        (409, "Could not merge because a Repository rule is in the way", "python -m bot doctor names the rule"),
+    ],
+)
+@pytest.mark.parametrize("call", [merge, read])
+def test_what_somebody_has_to_do_about_a_refusal_is_said_after_githubs_words(
+    server: ScriptedServer,
+    forge: GitHubForge,
+    call: Callable[[GitHubForge], object],
+    status: int,
+    words: str,
+    todo: str,
+) -> None:
+    server.script(refused(status, words))
+    error = failure(call, forge)
+    assert isinstance(error, Permanent)
+    said, _, advised = str(error).partition(words.rstrip("."))
+    assert said.startswith(f"Could not {'merge' if call is merge else 'read'} pull request #7 of {REPO}")
+    assert todo in advised
+    assert len(server.received) == 1
+
+
+def test_an_installation_that_is_suspended_is_told_when_a_token_is_asked_for(server: ScriptedServer) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    server.script(Answer(body={"id": 3}), refused(403, "This installation has been suspended"))
+    with pytest.raises(Permanent, match="An owner of web-team lifts the suspension") as caught:
+        AppCredentials(17, pem, server.url).token(REPO)
+    assert f"get a token of the GitHub App for {REPO}" in str(caught.value)
+
+
 # ---------------------------------------------------------------- limits
 
 
@@ -139,6 +202,9 @@ def test_spent_budget_waits_for_its_reset(server: ScriptedServer, forge: GitHubF
     assert isinstance(error, Transient)
     assert error.retry_after is not None
     assert 600 < error.retry_after <= 900
+    until = datetime.fromtimestamp(int(reset), UTC)
+    around = [f"{until + timedelta(seconds=off):%H:%M:%S}" for off in (-1, 0, 1)]
+    assert any(f"Slipway waits until {at} UTC and goes on by itself." in str(error) for at in around)
 
 
 def test_limit_without_a_time_waits_a_minute(server: ScriptedServer, forge: GitHubForge) -> None:

@@ -6,6 +6,7 @@ https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ import github
 import requests
 import urllib3.exceptions
 
+from bot.adapters.github.advice import advice
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 
 FOREIGN = (
@@ -71,7 +73,9 @@ def _refused(error: github.GithubException, doing: str, repo: str, *, write: boo
     words = message_of(error)
     wait = _asked_to_wait(error, headers)
     if wait is not None:
-        return Transient(f"Could not {doing} yet: GitHub's rate limit is reached ({words}).", wait)
+        until = f"{datetime.fromtimestamp(time.time() + wait, UTC):%H:%M:%S}"
+        text = f"GitHub's rate limit is reached ({words}). Slipway waits until {until} UTC and goes on by itself."
+        return Transient(f"Could not {doing} yet: {text}", wait)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         text = f"Could not {doing}: GitHub answered {error.status} ({words})."
         return UnknownOutcome(text) if write else Transient(text)
@@ -86,22 +90,26 @@ def _explain(status: int, headers: Mapping[str, str], words: str, repo: str) -> 
                 "private key of its GitHub App, and start it again."
             )
         case HTTPStatus.FORBIDDEN:
-            return f"the bot's credentials do not allow it on {repo} ({words}). {_grant(headers)}"
+            return (
+                f"the bot's credentials do not allow it on {repo} ({words}). {advice(words, repo) or _grant(headers)}"
+            )
         case HTTPStatus.NOT_FOUND:
             return (
                 f"GitHub knows no such thing in {repo}, or hides it from the bot ({words}). Check the name, and that "
                 "the bot's account or GitHub App has access to it."
             )
-    return f"GitHub refused it on {repo} with {status}: {words}."
+    advised = advice(words, repo)
+    return f"GitHub refused it on {repo} with {status}: {words}." + (f" {advised}" if advised else "")
 
 
 def _grant(headers: Mapping[str, str]) -> str:
-    """Which permission to give, where GitHub says so."""
+    """Which permission to give, where GitHub says so: ``pull_requests=write``, or several."""
+    where = "in the settings of the token, or of the GitHub App, whose owners then accept the change"
     if permissions := headers.get("x-accepted-github-permissions"):
-        return f"Grant it: {permissions}."
+        return f"Grant it: {permissions}, {where}."
     if scopes := headers.get("x-accepted-oauth-scopes"):
         return f"Give the token one of these scopes: {scopes}."
-    return "Grant the permission in the settings of the token or of the GitHub App."
+    return f"Grant the permission {where}."
 
 
 def _asked_to_wait(error: github.GithubException, headers: Mapping[str, str]) -> float | None:
