@@ -12,6 +12,9 @@ _SOURCE = re.compile(r"(?P<repo>[^@\s]+/[^@\s]+)@(?P<sha>[0-9a-f]{40})")
 _SOURCE_PR = re.compile(r"(?P<repo>[^#\s]+/[^#\s]+)#(?P<number>[0-9]+)")
 _NO_REPLY = re.compile(r"(?:(?P<id>[0-9]+)\+)?(?P<login>[^@]+)@users\.noreply\.github\.com")
 
+UNAPPROVED = "unapproved"
+"""How the reason of a note begins where a gated environment was changed without approval."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeNote:
@@ -98,6 +101,12 @@ def _merged_by(commit: ConfigCommit) -> Person | None:
     if author is not None and author["login"] == login:
         return Person(login, int(author["id"]) if author["id"] else None, commit.author_name)
     return Person(login)
+
+
+def author_login(commit: ConfigCommit) -> str | None:
+    """The author's login, where the address is the one that GitHub gives to an account."""
+    author = _NO_REPLY.fullmatch(commit.author_email)
+    return author["login"] if author else None
 
 
 def approvers_of(commit: ConfigCommit) -> tuple[str, ...]:

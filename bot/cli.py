@@ -16,6 +16,7 @@ from bot.logs import Redactor
 from bot.settings import Settings, SettingsError, WebSettings, not_complete
 
 ELSEWHERE = {
+    "audit": "bot.audit_command:audit",
     "bump": "bot.bump_command:bump",
     "doctor": "bot.doctor_command:doctor",
     "retry": "bot.operator_commands:retry",

@@ -161,6 +161,23 @@ class ConfigCommit:
         return self.message.partition("\n")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A commit of the config branch's first-parent line, with what it did.
+
+    Attributes:
+        changed: (status, path) of each file that differs from the first parent; the status is ``git log``'s letter,
+            ``A``, ``M``, ``D`` or ``T``.
+        notes: the lines of its note in ``refs/notes/slipway``.
+        brought: the commits that came in by it, where it is a merge, newest first.
+    """
+
+    commit: ConfigCommit
+    changed: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    brought: tuple[ConfigCommit, ...] = ()
+
+
 # ---------------------------------------------------------------- images
 
 

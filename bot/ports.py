@@ -21,6 +21,7 @@ from bot.facts import (
     Difference,
     Job,
     JobRecord,
+    Logged,
     PullRequest,
     RemoteImage,
     Repository,
@@ -133,8 +134,8 @@ class SourceRepos(Protocol):
         ...
 
 
-class ConfigRepo(Protocol):
-    """The config repo through a bare mirror. Reads come from the mirror as of the last ``fetch``."""
+class ConfigHistory(Protocol):
+    """The config repo for those who only read its history: a plain clone will do."""
 
     @property
     def branch(self) -> str:
@@ -149,12 +150,20 @@ class ConfigRepo(Protocol):
         """A file's bytes at a commit; None where there is none."""
         ...
 
-    def files(self, commit: str, path: str) -> tuple[str, ...]:
-        """The file itself, or every file below the folder, sorted; empty where there is nothing."""
-        ...
-
     def last_change(self, commit: str, paths: Sequence[str]) -> ConfigCommit | None:
         """The newest commit on the first-parent line that changed any of the paths (a merge counts itself)."""
+        ...
+
+    def log(self, commit: str) -> tuple[Logged, ...]:
+        """The first-parent line that leads to ``commit``, newest first, with paths, notes and what merges brought."""
+        ...
+
+
+class ConfigRepo(ConfigHistory, Protocol):
+    """The config repo through a bare mirror. Reads come from the mirror as of the last ``fetch``."""
+
+    def files(self, commit: str, path: str) -> tuple[str, ...]:
+        """The file itself, or every file below the folder, sorted; empty where there is nothing."""
         ...
 
     def commit(self, sha: str) -> ConfigCommit | None:

@@ -11,7 +11,7 @@ from bot.facts import ConfigCommit
 from bot.holds import Hold, parse_hold
 from bot.images import ImageReference
 from bot.manifests import find_images
-from bot.ports import ConfigRepo
+from bot.ports import ConfigHistory, ConfigRepo
 from bot.releases import Deployment, Release
 from bot.rollback import says_rollback
 
@@ -47,7 +47,7 @@ def look(config: ConfigRepo, app_name: str, environment_name: str) -> Place:
     return Place(head, catalog, app, environment, deployment(config, head, app, environment))
 
 
-def read_catalog(config: ConfigRepo, commit: str) -> Catalog:
+def read_catalog(config: ConfigHistory, commit: str) -> Catalog:
     """The catalog in force at a commit: its own, or where that has errors the last good one before it.
 
     Raises:
@@ -66,7 +66,7 @@ def read_catalog(config: ConfigRepo, commit: str) -> Catalog:
         return good
 
 
-def _last_good(config: ConfigRepo, commit: str) -> Catalog | None:
+def _last_good(config: ConfigHistory, commit: str) -> Catalog | None:
     for _ in range(FURTHEST_BACK):
         change = config.last_change(commit, [CATALOG])
         if change is None or not change.parents:

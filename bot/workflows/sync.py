@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import messages
+from bot.audit import UNAPPROVED
 from bot.errors import Permanent, SlipwayError
 from bot.facts import Rollout, RolloutState
 from bot.jobs import Ended, rollback_job, sync_job
@@ -112,7 +113,7 @@ def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: 
 
 
 def _record(services: Services, app: str, environment: str, commit: str, subject: Subject, result: _Result) -> None:
-    reason = result.reason or ("unapproved: nobody who may has approved this change" if subject.unapproved else "")
+    reason = result.reason or (f"{UNAPPROVED}: nobody who may has approved this change" if subject.unapproved else "")
     rollout.record(
         services,
         app,

@@ -11,16 +11,17 @@ from types import TracebackType
 from typing import Self
 
 from bot.adapters.config_repo.branches import Branches
-from bot.adapters.config_repo.mirror import Mirror
+from bot.adapters.config_repo.mirror import NOTES, Mirror
 from bot.adapters.config_repo.notes import Notes
 from bot.adapters.config_repo.race import DEADLINE
 from bot.adapters.config_repo.trees import Trees
 from bot.adapters.config_repo.writer import Writer
+from bot.adapters.git import walk
 from bot.adapters.git.command import Login, Patience, Renew, Token
 from bot.adapters.git.history import INDEXED
 from bot.adapters.git.objects import clean_path
 from bot.errors import Permanent
-from bot.facts import Change, ConfigCommit
+from bot.facts import Change, ConfigCommit, Logged
 from bot.releases import FULL_SHA, Person
 
 _COMMITS = 4096
@@ -115,6 +116,11 @@ class GitConfigRepo:
         _require_sha(commit)
         return self._mirror.look(lambda: self._find(commit, trailer, value), commit)
 
+    def log(self, commit: str) -> tuple[Logged, ...]:
+        """See ``bot.ports``."""
+        _require_sha(commit)
+        return self._mirror.look(lambda: self._log(commit), commit)
+
     def branch_tip(self, branch: str) -> str | None:
         """See ``bot.ports``."""
         return self._mirror.ref(f"refs/heads/{branch}")
@@ -162,18 +168,12 @@ class GitConfigRepo:
         if self._on_line(commit):
             sha = self._mirror.history.last_change(commit, paths)
         else:
-            span = (
-                "log",
-                "-1",
-                "--no-patch",
-                "--first-parent",
-                "--diff-merges=first-parent",
-                "--format=%H",
-                commit,
-                "--",
-            )
-            sha = self._mirror.git.local(*span, *(path or "." for path in paths)).decode().strip()
+            sha = walk.last_change(self._mirror.git, commit, paths)
         return self._commit(sha) if sha else None
+
+    def _log(self, commit: str) -> tuple[Logged, ...]:
+        self._commit(commit)
+        return walk.log(self._mirror.git, commit, notes=NOTES if self._mirror.ref(NOTES) else None)
 
     def _find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         if self._on_line(commit) and trailer in INDEXED:

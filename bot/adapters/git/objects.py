@@ -220,10 +220,15 @@ def parse_commit(found: Object) -> ConfigCommit:
         author_name=author_name,
         author_email=author_email,
         committer_name=committer_name,
-        committed_at=datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        committed_at=moment(seconds),
         message=message,
         trailers=parse_trailers(message),
     )
+
+
+def moment(seconds: int) -> str:
+    """Git's seconds since the epoch as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _identity(text: str) -> tuple[str, str, int]:
