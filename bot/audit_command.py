@@ -130,7 +130,8 @@ def show(found: Audit, console: Console) -> None:
     """Everything, the newest first; lines are left whole, so that a terminal or a file takes them as they are."""
     shown = found.shown
     since = f" since {found.since:%Y-%m-%d %H:%M}" if found.since else ""
-    title = f"{found.branch} at {short(found.head)}: {len(shown)} entries{since}, newest first, times in UTC"
+    count = "1 entry" if len(shown) == 1 else f"{len(shown)} entries"
+    title = f"{found.branch} at {short(found.head)}: {count}{since}, newest first, times in UTC"
     console.print(Text(title, style="bold"), soft_wrap=True)
     for entry in shown:
         console.print(Text(f"\n{words.heading(entry)}", style="bold"), soft_wrap=True)
@@ -148,6 +149,7 @@ def _figures(found: Audit) -> Table:
     for name in ("deployment frequency", "lead time", "change failure rate", "time to restore"):
         table.add_column(name)
     table.add_row(found.app or "all", last, *words.figures_row(found.overall), end_section=True)
-    for app, environment, figures in found.places:
+    places = found.places
+    for app, environment, figures in places if len(places) > 1 else ():
         table.add_row(app, environment, *words.figures_row(figures))
     return table

@@ -19,6 +19,7 @@ from bot.telling import title_of
 CATALOG = "slipway.yaml"
 
 _HOLD = re.compile(r"\.slipway/holds/(?P<environment>[^/]+)/(?P<app>[^/]+)\.yaml")
+_TAKEN_BACK = re.compile(r"/unapproved/[0-9a-f]+$")
 _REVERTED = re.compile(r"\bThis reverts commit ([0-9a-f]{7,40})\b")
 _REVERTED_SUBJECT = re.compile(r'Revert "(?P<subject>.*)"(?: \(#[0-9]+\))?')
 
@@ -32,6 +33,8 @@ class Kind(StrEnum):
     """Slipway put an earlier release back."""
     REVERT = "revert"
     """A person undid an earlier commit (``git revert``, or GitHub's Revert button)."""
+    TAKEN_BACK = "taken back"
+    """Slipway undid a person's merge that had not been approved."""
     EDIT = "edit"
     """A person changed the app's manifests by hand."""
     SHARED = "shared"
@@ -61,7 +64,7 @@ class HoldChange(StrEnum):
 
 
 Place = tuple[str | None, str | None]
-"""An app and an environment; nothing of both for the catalog."""
+"""An app and an environment; no app for an environment's shared files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Entry:
         approved_by: who approved, as Slipway found it when it applied the change; before that as the trailers claim.
         notes: how each sync of it ended, oldest first.
         reason: why, as the person or the rollback wrote it.
-        reverts: the config commit that it undoes.
+        reverts: the config commits that it undoes.
         reverted_by: the newest config commit that undid it here.
         hold: whether it set or lifted the place's hold.
     """
@@ -95,7 +98,7 @@ class Entry:
     approved_by: tuple[str, ...] = ()
     notes: tuple[OutcomeNote, ...] = ()
     reason: str = ""
-    reverts: str | None = None
+    reverts: tuple[str, ...] = ()
     reverted_by: str | None = None
     hold: HoldChange | None = None
 
@@ -162,9 +165,9 @@ class _Reader:
     def __post_init__(self) -> None:
         self._owners = {}
         for environment in self.catalog.environments:
-            for app in self.catalog.apps:
-                for path in app.manifest_paths(environment):
-                    self._owners.setdefault(path.strip("/"), []).append((app.name, environment.name))
+            places = [(app.name, path) for app in self.catalog.apps for path in app.manifest_paths(environment)]
+            for app, path in (*places, *((None, path) for path in environment.shared)):
+                self._owners.setdefault(path.strip("/"), []).append((app, environment.name))
         self._gated = frozenset(one.name for one in self.catalog.environments if one.gate is Gate.PULL_REQUEST)
 
     def read(self, logged: Logged) -> None:
@@ -177,7 +180,7 @@ class _Reader:
         tellers = _tellers(logged, touched, self._known())
         about = dict.fromkeys([*tellers, *_touched_by_hand(commit, touched, tellers, notes), *held])
         for place in about:
-            own = tuple(note for note in notes if (note.app, note.environment) == place)
+            own = tuple(note for note in notes if (note.app or None, note.environment) == place)
             entry = self._entry(logged, place, tellers.get(place), own, held.get(place), moved=place in touched)
             self._add(entry, place)
         if any(path == CATALOG for _, path in logged.changed):
@@ -204,7 +207,7 @@ class _Reader:
     ) -> Entry:
         commit = teller or logged.commit
         undone = self._undoes(logged, place)
-        kind = _kind(commit, teller, hold, moved=moved, reverts=undone is not None)
+        kind = _kind(commit, teller, hold, moved=moved, reverts=bool(undone))
         release = self._release(commit, teller, place, undone)
         entry = Entry(
             commit=logged.commit,
@@ -215,10 +218,10 @@ class _Reader:
             title=title_of(release) if kind is Kind.RELEASE and release else commit.subject,
             release=release,
             image=release.image if release else None,
-            previous_image=commit.trailer("Previous-Image") if teller else undone.image if undone else None,
+            previous_image=commit.trailer("Previous-Image") or (undone[0].image if undone else None),
             notes=notes,
             reason=commit.trailer("Reason") or "",
-            reverts=undone.commit.sha if undone else commit.trailer("Reverts") if teller else None,
+            reverts=tuple(one.commit.sha for one in undone) or commit.all_trailers("Reverts"),
             hold=hold,
         )
         if kind in {Kind.HOLD, Kind.RESUME}:
@@ -227,14 +230,13 @@ class _Reader:
         return replace(entry, approved_by=approved_by, approval=self._approval(entry, approved_by, place))
 
     def _release(
-        self, commit: ConfigCommit, teller: ConfigCommit | None, place: Place, undone: Entry | None
+        self, commit: ConfigCommit, teller: ConfigCommit | None, place: Place, undone: Sequence[Entry]
     ) -> Release | None:
-        """From the trailers; after a person's revert, the release whose image was there before."""
-        if teller is not None:
-            return release_of(commit)
-        if undone is None or undone.previous_image is None:
-            return None
-        return self._released.get((place[0] or "", undone.previous_image))
+        """From the trailers; after a revert, the release whose image was there before."""
+        told = release_of(commit) if teller is not None else None
+        if told is not None or not undone or undone[-1].previous_image is None:
+            return told
+        return self._released.get((place[0] or "", undone[-1].previous_image))
 
     def _with_hold(self, entry: Entry, logged: Logged) -> Entry:
         paths = [
@@ -256,7 +258,8 @@ class _Reader:
         settled = entry.ended is not None and entry.ended.outcome is Outcome.HEALTHY
         recorded = entry.ended is not None
         first = place not in self._entered and (recorded or entry.kind is not Kind.RELEASE)
-        if place[1] not in self._gated or settled or first or entry.kind is Kind.ROLLBACK:
+        put_back = entry.kind in {Kind.ROLLBACK, Kind.TAKEN_BACK}
+        if place[1] not in self._gated or settled or first or put_back:
             return Approval.NOT_NEEDED
         return Approval.UNAPPROVED if recorded else Approval.NOT_RECORDED
 
@@ -266,8 +269,8 @@ class _Reader:
         if entry.release is not None:
             self._entered.add(place)
             self._released[place[0] or "", entry.release.image] = entry.release
-        if entry.reverts is not None:
-            self._undone[entry.reverts, place] = entry.commit.sha
+        for sha in entry.reverts:
+            self._undone[sha, place] = entry.commit.sha
 
     # ------------------------------------------------------------ looking things up
 
@@ -277,22 +280,23 @@ class _Reader:
             self._by_start.setdefault(commit.sha[:7], []).append(commit.sha)
             self._by_subject[commit.subject] = logged.commit.sha
 
-    def _undoes(self, logged: Logged, place: Place) -> Entry | None:
-        """The entry that the commit, or one that it brought, says it undoes."""
+    def _undoes(self, logged: Logged, place: Place) -> tuple[Entry, ...]:
+        """The entries that the commit, or one that it brought, says it undoes."""
+        found: dict[str, Entry] = {}
         for commit in (logged.commit, *logged.brought):
             for sha in self._named(commit):
-                found = self._by_commit.get((self._arrived.get(sha, sha), place))
-                if found is not None and found.commit.sha != logged.commit.sha:
-                    return found
-        return None
+                entry = self._by_commit.get((self._arrived.get(sha, sha), place))
+                if entry is not None and entry.commit.sha != logged.commit.sha:
+                    found[entry.commit.sha] = entry
+        return tuple(found.values())
 
     def _named(self, commit: ConfigCommit) -> Iterator[str]:
-        if trailer := commit.trailer("Reverts"):
-            yield trailer
-        for start in _REVERTED.findall(commit.message):
+        yield from commit.all_trailers("Reverts")
+        starts = _REVERTED.findall(commit.message)
+        for start in starts:
             yield from (sha for sha in self._by_start.get(start[:7], ()) if sha.startswith(start))
         quoted = _REVERTED_SUBJECT.fullmatch(commit.subject)
-        if quoted is not None and quoted["subject"] in self._by_subject:
+        if quoted is not None and not starts and quoted["subject"] in self._by_subject:
             yield self._by_subject[quoted["subject"]]
 
     def _known(self) -> frozenset[Place]:
@@ -337,7 +341,7 @@ def _touched_by_hand(
 
 def _place_of(commit: ConfigCommit) -> Place | None:
     app, environment = commit.trailer("App"), commit.trailer("Environment")
-    return (app, environment) if app and environment and release_of(commit) else None
+    return (app, environment) if app and environment and commit.trailer("Slipway-Id") else None
 
 
 def _hold_changes(logged: Logged) -> Iterator[tuple[Place, HoldChange]]:
@@ -353,10 +357,12 @@ def _place(match: re.Match[str]) -> Place:
 def _kind(
     commit: ConfigCommit, teller: ConfigCommit | None, hold: HoldChange | None, *, moved: bool, reverts: bool
 ) -> Kind:
-    if teller is not None:
-        return Kind.ROLLBACK if commit.trailer("Reverts") else Kind.RELEASE
-    if not moved:
+    if hold is not None and not moved:
         return Kind.HOLD if hold is HoldChange.SET else Kind.RESUME
+    if teller is not None and commit.trailer("Reverts"):
+        return Kind.TAKEN_BACK if _TAKEN_BACK.search(commit.trailer("Slipway-Id") or "") else Kind.ROLLBACK
+    if teller is not None and release_of(commit):
+        return Kind.RELEASE
     if reverts:
         return Kind.REVERT
     return Kind.SHARED if commit.trailer("Slipway-Id") else Kind.EDIT

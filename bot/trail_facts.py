@@ -137,7 +137,7 @@ def entry_facts(entry: Entry) -> dict[str, Any]:
         "seconds": ended.seconds if ended else None,
         "lead_seconds": lead_seconds(entry),
         "reason": entry.reason or None,
-        "reverts": entry.reverts,
+        "reverts": list(entry.reverts),
         "reverted_by": entry.reverted_by,
         "hold": entry.hold.value if entry.hold else None,
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot import messages
 from bot.audit import OutcomeNote
-from bot.facts import Change, ConfigCommit, Job, JobRecord, JobState
+from bot.facts import Change, ConfigCommit, Job, JobRecord, JobState, Logged
 from bot.releases import Merge, Outcome, Person, Release, promotion_branch
 from bot.trailers import parse_trailers
 
@@ -125,6 +125,9 @@ class FakeConfig:
     def find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         reachable = self.line[: self._at(commit) + 1]
         return next((one for one in reversed(reachable) if (trailer, value) in one.trailers), None)
+
+    def log(self, commit: str) -> tuple[Logged, ...]:
+        raise NotImplementedError
 
     def branch_tip(self, branch: str) -> str | None:
         return self.branches[branch].sha if branch in self.branches else None

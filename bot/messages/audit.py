@@ -25,12 +25,16 @@ _DEEDS = {
     Kind.RELEASE: "release",
     Kind.ROLLBACK: "rolled back",
     Kind.REVERT: "reverted by hand",
+    Kind.TAKEN_BACK: "taken back",
     Kind.EDIT: "edited by hand",
     Kind.SHARED: "changed along with another app",
     Kind.HOLD: "held",
     Kind.RESUME: "hold lifted",
     Kind.CATALOG: "the catalog",
 }
+
+_SPEAK_FOR_THEMSELVES = {Kind.HOLD, Kind.RESUME, Kind.ROLLBACK, Kind.TAKEN_BACK}
+"""Whose commit subject would say the same once more."""
 
 _LONG = 48 * 3600.0
 """Seconds from which on a span is told in days."""
@@ -39,26 +43,27 @@ _LONG = 48 * 3600.0
 def heading(entry: Entry) -> str:
     """When, where and what, in a line."""
     when = entry.at[:16].replace("T", " ")
-    if entry.app is None or entry.environment is None:
+    if entry.environment is None:
         return f"{when}  {_DEEDS[entry.kind]}: {one_line(entry.title)}"
+    where = f"{one_line(entry.app)} on {one_line(entry.environment)}" if entry.app else one_line(entry.environment)
     what = _DEEDS[entry.kind]
     if entry.release is not None:
         what = short(entry.release.sha) if entry.kind is Kind.RELEASE else f"{what} to {short(entry.release.sha)}"
-    title = "" if entry.kind in {Kind.HOLD, Kind.RESUME, Kind.ROLLBACK} else f": {one_line(entry.title)}"
-    return f"{when}  {one_line(entry.app)} on {one_line(entry.environment)}  {what}{title}"
+    title = "" if entry.kind in _SPEAK_FOR_THEMSELVES else f": {one_line(entry.title)}"
+    return f"{when}  {where}  {what}{title}"
 
 
 def details(entry: Entry) -> Iterator[Line]:
     """What is to be known of it, a line each."""
     yield from _ending(entry)
     if entry.reason:
-        yield f"why: {one_line(entry.reason)}", ""
+        yield f"{'it was held' if entry.kind is Kind.RESUME else 'why'}: {one_line(entry.reason)}", ""
     if entry.approval is Approval.UNAPPROVED:
-        yield "went round the gate: nobody who may has approved it", "red"
+        yield f"went round the gate: {_how_unapproved(entry)}", "red"
     if entry.approval is Approval.NOT_RECORDED:
         yield "who approved it is not recorded", "yellow"
-    if entry.reverts is not None:
-        yield f"undoes {short(entry.reverts)}", "magenta"
+    if entry.reverts:
+        yield f"undoes {', '.join(map(short, entry.reverts))}", "magenta"
     if entry.reverted_by is not None:
         yield f"undone by {short(entry.reverted_by)}", "magenta"
     if entry.hold is HoldChange.SET and entry.kind is not Kind.HOLD:
@@ -68,9 +73,15 @@ def details(entry: Entry) -> Iterator[Line]:
     yield f"{people(entry)} · config commit {short(entry.commit.sha)}", "dim"
 
 
+def _how_unapproved(entry: Entry) -> str:
+    reason = one_line(entry.ended.reason) if entry.ended else ""
+    told = reason.startswith(UNAPPROVED)
+    return reason.removeprefix(UNAPPROVED).strip(" :") if told else "nobody who may has approved this change"
+
+
 def _ending(entry: Entry) -> Iterator[Line]:
     ended = entry.ended
-    if ended is None:
+    if ended is None or (ended.outcome is Outcome.SUPERSEDED and entry.approval is Approval.UNAPPROVED):
         return
     words, colour = _OUTCOMES[ended.outcome]
     words += f" after {duration(ended.seconds)}" if ended.outcome is Outcome.HEALTHY and ended.seconds >= 1 else ""

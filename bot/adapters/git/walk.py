@@ -14,7 +14,7 @@ from bot.facts import ConfigCommit, Logged
 from bot.trailers import parse_trailers
 
 _PLAIN = ("--no-show-signature", "--no-color", "--no-relative", "--no-renames", "--encoding=UTF-8", "--root")
-_FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ct", "%B", "%N")
+_FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ct", "%B")
 _STATUS = re.compile(r"\n?([A-Z])")
 
 
@@ -36,7 +36,8 @@ def log(git: GitCommand, head: str, *, notes: str | None) -> tuple[Logged, ...]:
     Raises:
         GitFailure: the log cannot be read.
     """
-    wanted = [f"--notes={notes}"] if notes else []
+    shown = ["--no-notes", *([f"--notes={notes}"] if notes else [])]
+    fields = [*_FIELDS, "%N" if notes else ""]  # git leaves a %N as it is where it shows no notes
     output = git.local(
         "log",
         "-z",
@@ -44,9 +45,8 @@ def log(git: GitCommand, head: str, *, notes: str | None) -> tuple[Logged, ...]:
         "--diff-merges=first-parent",
         "--name-status",
         *_PLAIN,
-        "--no-notes",
-        *wanted,
-        f"--format={'%x00'.join(_FIELDS)}%x00",
+        *shown,
+        f"--format={'%x00'.join(fields)}%x00",
         head,
         "--",
     )
@@ -63,18 +63,18 @@ def _parse(output: str) -> Iterator[_Read]:
     """``-z``: the fields, an empty one, and then a status letter and a path for each file."""
     tokens = output.split("\0")
     at = 0
-    while at + len(_FIELDS) <= len(tokens):
-        fields = tokens[at : at + len(_FIELDS)]
-        at += len(_FIELDS) + 1
+    while at + len(_FIELDS) < len(tokens):
+        *fields, notes = tokens[at : at + len(_FIELDS) + 1]
+        at += len(_FIELDS) + 2
         changed = []
         while at + 1 < len(tokens) and (status := _STATUS.fullmatch(tokens[at])):
             changed.append((status[1], tokens[at + 1]))
             at += 2
-        yield _Read(_commit(fields), tuple(changed), tuple(line for line in fields[-1].split("\n") if line))
+        yield _Read(_commit(fields), tuple(changed), tuple(line for line in notes.split("\n") if line))
 
 
 def _commit(fields: Sequence[str]) -> ConfigCommit:
-    sha, parents, author_name, author_email, committer_name, seconds, message, _ = fields
+    sha, parents, author_name, author_email, committer_name, seconds, message = fields
     return ConfigCommit(
         sha=sha,
         parents=tuple(parents.split()),
