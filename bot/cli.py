@@ -19,6 +19,8 @@ ELSEWHERE = {
     "audit": "bot.audit_command:audit",
     "bump": "bot.bump_command:bump",
     "doctor": "bot.doctor_command:doctor",
+    "hold": "bot.gate_commands:hold",
+    "resume": "bot.gate_commands:resume",
     "retry": "bot.operator_commands:retry",
     "rollback": "bot.rollback_command:rollback",
     "status": "bot.status_command:status",

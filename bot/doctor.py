@@ -18,6 +18,7 @@ from bot.adapters.docker import probe as docker_probe
 from bot.adapters.git.command import GitCommand, Login
 from bot.adapters.github.probe import AppProbe, GitHubProbe
 from bot.catalog import Catalog, parse_catalog
+from bot.config_mirror import BOT
 from bot.doctor_github import CONFIG_EVENTS, SOURCE_EVENTS, Hub
 from bot.errors import SlipwayError
 from bot.findings import Finding, State, fail, ok, unchecked, warn
@@ -25,7 +26,7 @@ from bot.ports import ConfigRepo
 from bot.settings import DEFAULT_DATABASE_URL, Settings, SettingsError, WebSettings
 from bot.steps.state import CATALOG, decode, read_catalog
 from bot.wording import listed
-from bot.worker import BOT, credentials
+from bot.worker import credentials
 
 GIT_NEEDED = (2, 38)
 """The first git with ``merge-tree --write-tree``."""

@@ -97,6 +97,21 @@ def reconcile_job(occasion: str) -> Job:
     return Job("reconcile", f"reconcile/{occasion}", "reconcile", {})
 
 
+def app_reconcile_job(app: str, change: str) -> Job:
+    """Look for what a hold on one app kept out; ``change`` is the config commit that changed the hold."""
+    return Job("reconcile", f"reconcile/{app}/{change}", f"reconcile/{app}", {"app": app, "change": change})
+
+
+def promote_job(app: str, environment: str, sha: str, attempt: int = 1, *, by: str | None = None) -> Job:
+    """Bring a release into an environment through its gate.
+
+    ``by`` is who asked: a login, ``""`` for a person whose account is not known, None where nobody did and the release
+    was only found to be missing.
+    """
+    values = {"app": app, "environment": environment, "sha": sha, "attempt": attempt, "by": by}
+    return Job("promote", f"promote/{app}/{environment}/{sha}/{attempt}", f"{app}/{environment}", values)
+
+
 def attempt_of(job_id: str) -> int:
     """The attempt at the end of a job's id."""
     return int(job_id.rpartition("/")[2])
@@ -127,9 +142,11 @@ def again(job_id: str) -> Job:
             return approve_job(int(number), trigger, int(attempt) + 1)
         case ["effect", number, head, attempt] if number.isdecimal() and attempt.isdecimal():
             return effect_job(int(number), head, int(attempt) + 1)
+        case ["promote", app, environment, sha, attempt] if attempt.isdecimal():
+            return promote_job(app, environment, sha, int(attempt) + 1, by="")
         case ["build", *_]:
             raise Permanent(f"{job_id} is part of a release: retry that, as in `retry release/APP/SHA/1`.")
     raise Permanent(
-        f"{job_id!r} is not the id of a job. Ids look like release/APP/SHA/1, sync/APP/ENVIRONMENT/COMMIT/1 and "
-        "approve/NUMBER/OCCASION/1; comments, logs and the dashboard name them."
+        f"{job_id!r} is not the id of a job. Ids look like release/APP/SHA/1, sync/APP/ENVIRONMENT/COMMIT/1, "
+        "promote/APP/ENVIRONMENT/SHA/1 and approve/NUMBER/OCCASION/1; comments, logs and the dashboard name them."
     )

@@ -19,6 +19,7 @@ from bot.ports import ConfigRepo, Queue
 from bot.releases import SHORT_SHA, Deployment, Outcome, Release, promotion_branch
 from bot.steps.state import (
     CATALOG,
+    HOLDS,
     decode,
     deployment,
     hold_path,
@@ -29,8 +30,6 @@ from bot.steps.state import (
     read_hold,
 )
 from bot.withdrawals import brought_in
-
-HOLDS = ".slipway/holds"
 
 
 class CellState(StrEnum):
@@ -330,7 +329,8 @@ class _Look:
 
 
 def _id(commit: ConfigCommit) -> str:
-    return commit.trailer("Slipway-Id") or ""
+    """Its last one: a release that comes in once more has an id of its own behind the release's."""
+    return next(reversed(commit.all_trailers("Slipway-Id")), "")
 
 
 def _state(deployed: Deployment, note: OutcomeNote | None, work: Iterable[Work]) -> CellState:

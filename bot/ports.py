@@ -44,6 +44,10 @@ class Forge(Protocol):
         """Who the bot is, or None where the API will not say."""
         ...
 
+    def account(self, login: str) -> Person | None:
+        """An account by its login; None where there is none, or the API will not say."""
+        ...
+
     def repository(self, repo: str) -> Repository:
         """The repository's facts."""
         ...
@@ -176,6 +180,13 @@ class ConfigRepo(ConfigHistory, Protocol):
 
     def find(self, commit: str, trailer: str, value: str) -> ConfigCommit | None:
         """The newest commit reachable from ``commit`` that carries exactly this trailer."""
+        ...
+
+    def find_all(self, commit: str, trailer: str, prefix: str) -> tuple[ConfigCommit, ...]:
+        """Every commit reachable from ``commit`` with a value of this trailer that begins so, newest first.
+
+        It walks the whole log: for a person's question, not for a look every few minutes.
+        """
         ...
 
     def branch_tip(self, branch: str) -> str | None:

@@ -22,6 +22,7 @@ QUEUES: Mapping[str, str] = {
     "release": "releases",
     "build": "builds",
     "approve": "approvals",
+    "promote": "approvals",
     "sync": "syncs",
     "effect": "looks",
     "rollback": "rollbacks",

@@ -15,6 +15,7 @@ from bot.adapters.github.forge import GitHubForge
 from bot.adapters.kubernetes.clusters import KubernetesClusters
 from bot.adapters.registry.images import HttpRegistry
 from bot.clock import SystemClock
+from bot.config_mirror import BOT
 from bot.logs import Redactor
 from bot.ports import ImageBuilder, Queue, Run
 from bot.reconcile_timer import ReconcileTimer
@@ -23,9 +24,6 @@ from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.wiring import QUEUES
 from bot.workflows import WORKFLOWS
-
-BOT = Person("slipway[bot]", None, "Slipway")
-"""Who commits where GitHub will not say who the bot is."""
 
 
 def queue_specs() -> tuple[QueueSpec, ...]:

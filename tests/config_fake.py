@@ -129,6 +129,10 @@ class FakeConfig:
     def log(self, commit: str) -> tuple[Logged, ...]:
         raise NotImplementedError
 
+    def find_all(self, commit: str, trailer: str, prefix: str) -> tuple[ConfigCommit, ...]:
+        reachable = reversed(self.line[: self._at(commit) + 1])
+        return tuple(one for one in reachable if any(value.startswith(prefix) for value in one.all_trailers(trailer)))
+
     def branch_tip(self, branch: str) -> str | None:
         return self.branches[branch].sha if branch in self.branches else None
 

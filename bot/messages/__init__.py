@@ -74,9 +74,14 @@ def description(release: Release) -> str:
 
 
 def trailers(
-    release: Release, environment: str, *, previous_image: str | None, approved_by: Sequence[str] = ()
+    release: Release,
+    environment: str,
+    *,
+    previous_image: str | None,
+    approved_by: Sequence[str] = (),
+    further: Sequence[tuple[str, str]] = (),
 ) -> list[tuple[str, str]]:
-    """The trailers of a bump or a promotion, in the design's order."""
+    """The trailers of a bump or a promotion, in the design's order; ``further`` tells of a person's request."""
     merge = release.merge
     pairs = [
         ("Slipway-Id", bump_id(release.id, environment)),
@@ -89,19 +94,22 @@ def trailers(
         ("Source-Merged-At", merge.merged_at),
         ("Merged-by", f"@{merge.merged_by.login}" if merge.merged_by else None),
         *(("Approved-by", f"@{login}") for login in approved_by),
+        *further,
     ]
     return [(key, one_line(value)) for key, value in pairs if value]
 
 
 def commit_body(
-    release: Release, environment: str, *, previous_image: str | None, approved_by: Sequence[str] = ()
+    release: Release,
+    environment: str,
+    *,
+    previous_image: str | None,
+    approved_by: Sequence[str] = (),
+    further: Sequence[tuple[str, str]] = (),
 ) -> str:
     """What stands below the subject of a bump or a promotion."""
-    lines = (
-        f"{key}: {value}"
-        for key, value in trailers(release, environment, previous_image=previous_image, approved_by=approved_by)
-    )
-    return f"{_no_trailer(description(release))}\n\n" + "\n".join(lines) + "\n"
+    pairs = trailers(release, environment, previous_image=previous_image, approved_by=approved_by, further=further)
+    return f"{_no_trailer(description(release))}\n\n" + "".join(f"{key}: {value}\n" for key, value in pairs)
 
 
 def _no_trailer(text: str) -> str:
@@ -109,9 +117,11 @@ def _no_trailer(text: str) -> str:
     return f'"{text}"' if text.partition(":")[0] in _OURS else text
 
 
-def commit_message(release: Release, environment: str, *, previous_image: str | None) -> str:
+def commit_message(
+    release: Release, environment: str, *, previous_image: str | None, further: Sequence[tuple[str, str]] = ()
+) -> str:
     """The whole message of a bump."""
-    body = commit_body(release, environment, previous_image=previous_image)
+    body = commit_body(release, environment, previous_image=previous_image, further=further)
     return f"{subject(release.app, release.sha, environment)}\n\n{body}"
 
 
@@ -128,6 +138,7 @@ class Promotion:
         deployed_sha: the source commit that the environment runs now, where it is known.
         came_through: (environment, seconds it took to become healthy, URL) of the environment before.
         who: a sentence that says who may approve.
+        notes: (what, Markdown of our own making) of further rows, such as the environments that it skips.
     """
 
     release: Release
@@ -140,6 +151,7 @@ class Promotion:
     who: str
     url: str | None
     source_url: str
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def promotion_marker(release: Release, environment: str) -> str:
@@ -182,7 +194,7 @@ def _facts(promotion: Promotion) -> str:
         environment, seconds, url = promotion.came_through
         name = f"[{environment}]({url})" if url else environment
         rows.append(("Proven on", f"{name}: healthy after {duration(seconds)}"))
-    return "| | |\n| --- | --- |\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return "| | |\n| --- | --- |\n" + "\n".join(f"| {name} | {value} |" for name, value in (*rows, *promotion.notes))
 
 
 def _commit_list(promotion: Promotion) -> str:

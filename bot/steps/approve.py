@@ -7,9 +7,11 @@ from bot.approval import Approved, Verdict
 from bot.audit import release_of
 from bot.errors import Permanent, Transient
 from bot.facts import ConfigCommit, PullRequest, StatusState
-from bot.messages import Failure
+from bot.messages import Failure, gates
+from bot.messages import promote as promote_texts
 from bot.releases import Release, parse_promotion_branch
 from bot.services import Services
+from bot.steps.barriers import hold_against
 from bot.steps.people import verdict_on
 from bot.steps.promote import APPROVAL
 from bot.steps.report import report_on_promotion
@@ -24,6 +26,7 @@ class Reviewed:
         merge_sha: the commit on the config branch, where it is merged already.
         approved_by: who approved; empty while it waits.
         frozen_until: RFC 3339, where it is approved but the environment is frozen.
+        held: who holds the environment and why, where it is approved but held.
         closed: a person closed it without merging.
     """
 
@@ -33,7 +36,13 @@ class Reviewed:
     merge_sha: str | None = None
     approved_by: tuple[str, ...] = ()
     frozen_until: str | None = None
+    held: str | None = None
     closed: bool = False
+
+    @property
+    def may_be_merged(self) -> bool:
+        """Approved, and neither a freeze nor a hold keeps it out."""
+        return bool(self.approved_by) and self.frozen_until is None and self.held is None
 
 
 def is_promotion(services: Services, pull_request: PullRequest) -> bool:
@@ -59,10 +68,18 @@ def review(services: Services, number: int, *, show: bool = True) -> Reviewed:
     verdict = verdict_on(services, place, pull_request, release)
     approved = isinstance(verdict, Approved)
     frozen = place.environment.frozen_until(services.clock.now()) if approved else None
-    until = frozen.isoformat() if frozen else None
+    held = (
+        hold_against(services.config, place.head, place.environment.name, release.app, release.id) if approved else None
+    )
+    reviewed = Reviewed(
+        *ids,
+        approved_by=verdict.by if approved else (),
+        frozen_until=frozen.isoformat() if frozen else None,
+        held=gates.because(held) if held else None,
+    )
     if show:
-        _show(services, pull_request, verdict, until)
-    return Reviewed(*ids, approved_by=verdict.by if approved else (), frozen_until=until)
+        _show(services, pull_request, verdict, gates.approved_but(held, frozen))
+    return reviewed
 
 
 def _place(services: Services, pull_request: PullRequest) -> Place:
@@ -94,11 +111,9 @@ def promoted(services: Services, pull_request: PullRequest) -> tuple[ConfigCommi
     return tip, release
 
 
-def _show(services: Services, pull_request: PullRequest, verdict: Verdict, frozen_until: str | None) -> None:
-    text = messages.approval_status(verdict)
-    if frozen_until is not None:
-        text = f"{text}; frozen until {frozen_until}"
-    done = isinstance(verdict, Approved) and frozen_until is None
+def _show(services: Services, pull_request: PullRequest, verdict: Verdict, waits_for: str) -> None:
+    text = messages.approval_status(verdict) + waits_for
+    done = isinstance(verdict, Approved) and not waits_for
     services.forge.set_status(
         services.config_name,
         pull_request.head_sha,
@@ -126,6 +141,7 @@ def merge(services: Services, number: int, reviewed: Reviewed) -> str | None:
         reviewed.environment,
         previous_image=tip.trailer("Previous-Image"),
         approved_by=reviewed.approved_by,
+        further=promote_texts.carried(tip.trailers),
     )
     try:
         return services.forge.merge_pull_request(

@@ -6,21 +6,26 @@ hold, and for a release that must not be replaced. Only then it writes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from bot import messages
 from bot.catalog import Gate
 from bot.errors import Permanent
-from bot.facts import Change, Edit, Reader
-from bot.holds import keeps_out
+from bot.facts import Change, ConfigCommit, Edit, Reader
+from bot.holds import Hold
 from bot.images import ImageReference
 from bot.manifests import bump
+from bot.messages import gates
+from bot.messages import promote as promote_texts
 from bot.ordering import Order, order
 from bot.releases import Release, bump_id
 from bot.services import Services
+from bot.steps.barriers import barrier_before
 from bot.steps.promote import propose
+from bot.steps.requested import Asked
 from bot.steps.source import tracked_head
-from bot.steps.state import Place, decode, look, manifest_files, read_hold
+from bot.steps.state import Place, decode, look, manifest_files
 from bot.withdrawals import brought_in
 
 
@@ -32,40 +37,68 @@ class Entry(StrEnum):
     PRESENT = "present"
     UNCHANGED = "unchanged"
     HELD = "held"
+    FROZEN = "frozen"
     OUTDATED = "outdated"
     DECLINED = "declined"
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """The result: ``commit`` is the bump on the config branch, ``pull_request`` the promotion's number."""
+    """The result.
+
+    Attributes:
+        commit: the bump on the config branch.
+        pull_request: the promotion's number.
+        why: what keeps the release out, in words, where it is held, frozen or outdated.
+    """
 
     entry: Entry
     commit: str | None = None
     pull_request: int | None = None
+    why: str = ""
 
 
-def enter(services: Services, release: Release, environment: str) -> Entered:
-    """Bring a release into an environment, unless it is there, held, or older than what runs."""
+def enter(services: Services, release: Release, environment: str, asked: Asked | None = None) -> Entered:
+    """Bring a release into an environment, unless it is there, held, or older than what runs.
+
+    Only where a person has ``asked`` for it does it come in once more after it was taken back or declined.
+    """
     config = services.config
     place = look(config, release.app, environment)
     present = brought_in(config, place.head, bump_id(release.id, environment))
-    if present is not None:
+    if present is not None and (asked is None or _runs(place, release)):
         return Entered(Entry.PRESENT, present.sha)
-    hold = read_hold(config, place.head, environment, release.app)
-    if hold is not None and keeps_out(hold, release.id):
-        return Entered(Entry.HELD)
+    barrier = barrier_before(config, services.clock.now(), place.head, place.environment, release.app, release.id)
+    if barrier is not None:
+        return Entered(Entry.HELD if isinstance(barrier, Hold) else Entry.FROZEN, why=_why(place, barrier))
     if _order(services, place, release) is Order.BACKWARD:
-        return Entered(Entry.OUTDATED)
-    change = _change(services, place, release)
+        return Entered(Entry.OUTDATED, why=_newer_runs(place, release))
+    change = _change(services, place, release, present, asked)
     if place.environment.gate is Gate.PULL_REQUEST:
-        return _propose(services, place, release, change)
+        return _propose(services, place, release, change, asked)
     commit = config.make(change)
     return Entered(Entry.COMMITTED, commit.sha) if commit else Entered(Entry.UNCHANGED, place.deployed.changed_in)
 
 
-def _propose(services: Services, place: Place, release: Release, change: Change) -> Entered:
-    proposal = propose(services, place, release, change)
+def _why(place: Place, barrier: Hold | datetime) -> str:
+    app, environment = place.app.name, place.environment.name
+    if isinstance(barrier, Hold):
+        return gates.held_status(app, environment, barrier)
+    return gates.frozen_status(app, environment, barrier)
+
+
+def _newer_runs(place: Place, release: Release) -> str:
+    deployed = place.deployed.release
+    newer = deployed.sha if deployed else None
+    return promote_texts.refused_backwards(release.app, place.environment.name, release.sha, newer)
+
+
+def _runs(place: Place, release: Release) -> bool:
+    return place.deployed.release is not None and place.deployed.release.sha == release.sha
+
+
+def _propose(services: Services, place: Place, release: Release, change: Change, asked: Asked | None) -> Entered:
+    proposal = propose(services, place, release, change, asked)
     if proposal.number is None:
         return Entered(Entry.UNCHANGED, place.deployed.changed_in)
     return Entered(Entry.DECLINED if proposal.declined else Entry.PROPOSED, pull_request=proposal.number)
@@ -84,7 +117,10 @@ def _order(services: Services, place: Place, release: Release) -> Order:
     return order(new, reachable, same=False)
 
 
-def _change(services: Services, place: Place, release: Release) -> Change:
+def _change(
+    services: Services, place: Place, release: Release, earlier: ConfigCommit | None, asked: Asked | None
+) -> Change:
+    """The bump. One that comes in once more has an id of its own, beside the release's, that names the earlier one."""
     app, environment, deployed = place.app, place.environment, place.deployed
     files = manifest_files(services.config, place.head, app, environment)
     if not files:
@@ -98,9 +134,14 @@ def _change(services: Services, place: Place, release: Release) -> Change:
             f"No container of {app.name} in {environment.name} uses the image {app.image}: none was found in "
             f"{', '.join(files)}. Correct the image there, or `image` of the app in slipway.yaml."
         )
+    own = bump_id(release.id, environment.name)
+    again = promote_texts.again_id(own, earlier.sha) if earlier else None
+    further = promote_texts.request_trailers(asked.by, asked.skipped, again) if asked else ()
     return Change(
-        id=bump_id(release.id, environment.name),
-        message=messages.commit_message(release, environment.name, previous_image=previous_image(place)),
+        id=again or own,
+        message=messages.commit_message(
+            release, environment.name, previous_image=previous_image(place), further=further
+        ),
         author=release.merge.merged_by,
         edit=_edit(files, ImageReference.parse(release.image)),
     )

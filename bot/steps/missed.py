@@ -5,6 +5,7 @@ Slipway look sooner, and one that never came is made up for by the next look.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import structlog
 
@@ -14,11 +15,13 @@ from bot.events import CommentCreated, Happening, PullRequestChanged, Pushed, Re
 from bot.facts import Job, JobRecord, JobState
 from bot.jobs import (
     Ended,
+    app_reconcile_job,
     approve_job,
     attempt_of,
     catalog_job,
     effect_job,
     next_attempt,
+    reconcile_job,
     release_job,
     rollback_job,
     sync_job,
@@ -27,8 +30,10 @@ from bot.ports import Queue
 from bot.releases import Outcome, bump_id, parse_promotion_branch, release_id
 from bot.services import Services
 from bot.steps.approve import is_promotion, review
+from bot.steps.barriers import barrier_before
+from bot.steps.entries import lifted_releases, missing_entries
 from bot.steps.source import tracked_branch, tracked_head
-from bot.steps.state import CATALOG, catalog_now, deployment, outcome, read_catalog
+from bot.steps.state import CATALOG, HOLDS, catalog_now, deployment, outcome, read_catalog
 
 LOG = structlog.get_logger()
 
@@ -56,7 +61,16 @@ def _after_push_to_config(services: Services, repo: str, branch: str) -> tuple[J
     if (repo, branch) != (services.config_name, services.config.branch):
         return ()
     head = services.config.fetch()
-    return _due(services.queue, (*_catalog_checks(services, head), *_tolerant(lambda: _syncs(services, head))))
+    jobs = (*_catalog_checks(services, head), *_tolerant(lambda: _syncs(services, head)), *_after_hold(services, head))
+    return _due(services.queue, jobs)
+
+
+def _after_hold(services: Services, head: str) -> Iterator[Job]:
+    """One look for the newest change of a hold: what it kept out may enter now."""
+    change = services.config.last_change(head, [HOLDS])
+    if change is not None:
+        app = change.trailer("App")
+        yield app_reconcile_job(app, change.sha) if app else reconcile_job(f"holds-{change.sha}")
 
 
 def _after_push_to_source(services: Services, repo: str, branch: str) -> tuple[Job, ...]:
@@ -81,12 +95,35 @@ def _effects_of_event(services: Services, event: PullRequestChanged) -> tuple[Jo
 def missed_jobs(services: Services) -> tuple[Job, ...]:
     """The jobs that the facts ask for and the queue does not know."""
     head = services.config.fetch()
-    parts: tuple[Callable[[], Iterable[Job]], ...] = (
+    return _of_parts(
+        services,
         lambda: _catalog_checks(services, head),
         lambda: _syncs(services, head),
         lambda: _of_pull_requests(services),
         lambda: _all_releases(services, head),
+        lambda: _all_entries(services, head),
     )
+
+
+def missed_jobs_of(services: Services, app_name: str, change: str) -> tuple[Job, ...]:
+    """The same for one app, whose hold the config commit ``change`` has lifted.
+
+    Raises:
+        Permanent: the catalog has no such app.
+    """
+    head = services.config.fetch()
+    catalog = read_catalog(services.config, head)
+    app = catalog.app(app_name)
+    return _of_parts(
+        services,
+        lambda: lifted_releases(services, head, catalog, app, change),
+        lambda: _of_pull_requests(services, app.name),
+        lambda: _releases(services, catalog, [app]),
+        lambda: missing_entries(services, head, catalog, app),
+    )
+
+
+def _of_parts(services: Services, *parts: Callable[[], Iterable[Job]]) -> tuple[Job, ...]:
     return tuple(job for part in parts for job in _due(services.queue, _tolerant(part)))
 
 
@@ -125,16 +162,26 @@ def _syncs(services: Services, head: str) -> Iterator[Job]:
 
 def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iterator[Job]:
     """One for each app whose tracked branch's head has not entered the first environment."""
-    first, head = catalog.environments[0].name, services.config.fetch()
+    head = services.config.fetch()
     for app in apps:
         try:
-            sha = tracked_head(services, app)
+            job = _release(services, catalog, app, head)
         except SlipwayError as error:
             LOG.warning("cannot look", app=app.name, reason=str(error))
             continue
-        entered = bump_id(release_id(app.name, sha), first)
-        if services.config.find(head, "Slipway-Id", entered) is None:
-            yield release_job(app.name, sha)
+        if job is not None:
+            yield job
+
+
+def _release(services: Services, catalog: Catalog, app: App, head: str) -> Job | None:
+    """The release of the tracked head; one that a hold or a freeze keeps out is built, and then waits."""
+    first, sha = catalog.environments[0], tracked_head(services, app)
+    id_ = release_id(app.name, sha)
+    if services.config.find(head, "Slipway-Id", bump_id(id_, first.name)) is not None:
+        return None
+    job = release_job(app.name, sha)
+    waits = barrier_before(services.config, services.clock.now(), head, first, app.name, id_) is not None
+    return None if waits and services.queue.job(job.id) is not None else job
 
 
 def _all_releases(services: Services, head: str) -> Iterator[Job]:
@@ -142,19 +189,31 @@ def _all_releases(services: Services, head: str) -> Iterator[Job]:
     return _releases(services, catalog, catalog.apps)
 
 
-def _of_pull_requests(services: Services) -> Iterator[Job]:
-    """One for each open promotion whose head is approved and may be merged now, and for each other pull request."""
+def _all_entries(services: Services, head: str) -> Iterator[Job]:
+    catalog = read_catalog(services.config, head)
+    for app in catalog.apps:
+        yield from _tolerant(partial(missing_entries, services, head, catalog, app))
+
+
+def _of_pull_requests(services: Services, app: str | None = None) -> Iterator[Job]:
+    """One for each open promotion (of an app, or of all) whose head is approved and may be merged now.
+
+    Where it is not about one app, also one for each other pull request.
+    """
     for pull_request in services.forge.open_pull_requests(services.config_name):
         if not is_promotion(services, pull_request):
-            if pull_request.base_branch == services.config.branch:
+            if app is None and pull_request.base_branch == services.config.branch:
                 yield effect_job(pull_request.number, pull_request.head_sha)
+            continue
+        names = parse_promotion_branch(pull_request.head_branch)
+        if app is not None and names is not None and names[1] != app:
             continue
         try:
             reviewed = review(services, pull_request.number, show=False)
         except SlipwayError as error:
             LOG.warning("cannot look", pull_request=pull_request.number, reason=str(error))
             continue
-        if reviewed.approved_by and reviewed.frozen_until is None:
+        if reviewed.may_be_merged:
             yield approve_job(pull_request.number, f"{reviewed.head}-{'-'.join(reviewed.approved_by)}")
 
 
@@ -165,7 +224,8 @@ def _due(queue: Queue, jobs: Iterable[Job]) -> tuple[Job, ...]:
 def due(queue: Queue, job: Job) -> Job | None:
     """The job, or its next attempt; None where it is under way, done, or must not be tried again by itself.
 
-    The caller has just found that the work is wanted: an attempt that was superseded earlier is asked for anew.
+    The caller has just found that the work is wanted: an attempt that was superseded earlier, or waited for a hold or
+    a freeze to end, is asked for anew.
     """
     while (record := queue.job(job.id)) is not None:
         if not _again(record):
@@ -182,4 +242,4 @@ def _again(record: JobRecord) -> bool:
             return attempt_of(record.id) < MOST_ATTEMPTS_AFTER_DEFECTS
         case JobState.DONE:
             ended = record.result
-            return isinstance(ended, Ended) and (ended.retry or ended.outcome == "superseded")
+            return isinstance(ended, Ended) and (ended.retry or ended.outcome in {"superseded", "waiting"})

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from bot import messages
 from bot.approval import Waiting
+from bot.errors import Permanent
 from bot.facts import Change, Commit, PullRequest, StatusState
+from bot.messages import promote as promote_texts
 from bot.releases import Release, promotion_branch
 from bot.services import Services
 from bot.steps.owners import owners_of_files
+from bot.steps.requested import Asked
 from bot.steps.state import Place, deployment, manifest_texts, outcome, previous_environment
 
 APPROVAL = "slipway/approval"
@@ -22,21 +25,22 @@ class Proposal:
     declined: bool = False
 
 
-def propose(services: Services, place: Place, release: Release, change: Change) -> Proposal:
+def propose(services: Services, place: Place, release: Release, change: Change, asked: Asked | None = None) -> Proposal:
     """Have exactly one open pull request for this app and environment, about this release.
 
     A pull request about the very same release that a person closed without merging stays closed: they declined it.
+    Only where somebody has ``asked`` for it since, a new one is opened.
     """
     branch = promotion_branch(place.environment.name, release.app)
     known = services.forge.find_pull_request(services.config_name, branch, state="all")
     about_this = known is not None and messages.promotion_marker(release, place.environment.name) in known.body
-    if known is not None and about_this and known.state == "closed" and not known.merged:
+    if asked is None and known is not None and about_this and known.state == "closed" and not known.merged:
         return Proposal(known.number, declined=True)
     tip = services.config.propose(branch, change)
     if tip is None:
         return Proposal(None)
     already_open = known if known is not None and known.state == "open" else None
-    pull_request = _open_or_edit(services, place, release, already_open)
+    pull_request = _open_or_edit(services, place, release, already_open, asked)
     if already_open is None or already_open.head_sha != tip.sha:
         _say_waiting(services, place, pull_request, tip.sha)
     return Proposal(pull_request.number)
@@ -55,19 +59,27 @@ def _say_waiting(services: Services, place: Place, pull_request: PullRequest, he
     )
 
 
-def _open_or_edit(services: Services, place: Place, release: Release, known: PullRequest | None) -> PullRequest:
+def _open_or_edit(
+    services: Services, place: Place, release: Release, known: PullRequest | None, asked: Asked | None
+) -> PullRequest:
     forge, repo = services.forge, services.config_name
     title = messages.subject(release.app, release.sha, place.environment.name)
-    body = messages.promotion_body(_promotion(services, place, release))
+    body = messages.promotion_body(_promotion(services, place, release, asked))
     if known is not None:
         if (known.title, known.body.replace("\r\n", "\n").strip()) != (title, body.strip()):
             forge.edit_pull_request(repo, known.number, title=title, body=body)
         return known
     branch = promotion_branch(place.environment.name, release.app)
-    return forge.open_pull_request(repo, head=branch, base=services.config.branch, title=title, body=body)
+    try:
+        return forge.open_pull_request(repo, head=branch, base=services.config.branch, title=title, body=body)
+    except Permanent:
+        meanwhile = forge.find_pull_request(repo, branch)
+        if meanwhile is None:
+            raise
+        return meanwhile  # GitHub refuses a second one: another job has just opened it, about the same branch
 
 
-def _promotion(services: Services, place: Place, release: Release) -> messages.Promotion:
+def _promotion(services: Services, place: Place, release: Release, asked: Asked | None) -> messages.Promotion:
     deployed = place.deployed.release.sha if place.deployed.release else None
     commits, total = _commits_between(services, release, deployed)
     return messages.Promotion(
@@ -83,6 +95,7 @@ def _promotion(services: Services, place: Place, release: Release) -> messages.P
         ),
         url=place.environment.url_for(place.app),
         source_url=f"{services.github_url}/{release.merge.source}",
+        notes=promote_texts.page_notes(asked.by, asked.skipped) if asked else (),
     )
 
 

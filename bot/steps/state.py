@@ -18,6 +18,10 @@ from bot.rollback import says_rollback
 LOG = structlog.get_logger()
 
 CATALOG = "slipway.yaml"
+
+HOLDS = ".slipway/holds"
+"""The folder of all holds."""
+
 FURTHEST_BACK = 50
 """Changes of the catalog that are gone back for a good one."""
 
@@ -157,7 +161,7 @@ def previous_environment(catalog: Catalog, name: str) -> Environment | None:
 
 def hold_path(environment: str, app: str) -> str:
     """The file that holds an app's environment as it is."""
-    return f".slipway/holds/{environment}/{app}.yaml"
+    return f"{HOLDS}/{environment}/{app}.yaml"
 
 
 def read_hold(config: ConfigRepo, commit: str, environment: str, app: str) -> Hold | None:

@@ -13,6 +13,7 @@ from bot.steps.build import BuildResult
 from bot.workflows.approve import approve
 from bot.workflows.effect import effect
 from bot.workflows.looking import catalog, delivery, reconcile
+from bot.workflows.promote import promote
 from bot.workflows.release import build, release
 from bot.workflows.rollback import rollback
 from bot.workflows.sync import sync
@@ -24,6 +25,7 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "release": release,
     "build": build,
     "approve": approve,
+    "promote": promote,
     "sync": sync,
     "effect": effect,
     "rollback": rollback,

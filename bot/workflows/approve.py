@@ -9,6 +9,7 @@ from bot.messages import Failure
 from bot.ports import Run
 from bot.services import Services
 from bot.steps import approve as approving
+from bot.steps.approve import Reviewed
 from bot.workflows.stepping import SERVING, failed, step, tell
 
 
@@ -18,8 +19,8 @@ def approve(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     try:
         reviewed = step(run, "read the reviews", lambda: approving.review(services, number))
         merged = reviewed.merge_sha
-        if merged is None and (reviewed.closed or not reviewed.approved_by or reviewed.frozen_until):
-            return Ended("waiting", f"#{number} is closed" if reviewed.closed else f"#{number} is not approved yet")
+        if merged is None and not reviewed.may_be_merged:
+            return Ended("waiting", _why(number, reviewed))
         if merged is None:
             merged = step(run, "merge the approved head", lambda: approving.merge(services, number, reviewed))
         if merged is None:
@@ -28,6 +29,14 @@ def approve(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         return _tell_approval_failed(run, services, number, error)
     run.start(sync_job(reviewed.app, reviewed.environment, merged))
     return Ended("done", f"#{number} merged as {merged}")
+
+
+def _why(number: int, reviewed: Reviewed) -> str:
+    if reviewed.closed:
+        return f"#{number} is closed"
+    if not reviewed.approved_by:
+        return f"#{number} is not approved yet"
+    return f"#{number} is approved, and waits: {reviewed.environment} is {'held' if reviewed.held else 'frozen'}"
 
 
 def _tell_approval_failed(run: Run, services: Services, number: int, error: SlipwayError) -> Ended:

@@ -20,8 +20,14 @@ def delivery(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     return _start(run, "see what the delivery is about", lambda: missed.jobs_for(services, event))
 
 
-def reconcile(run: Run, services: Services, _values: Mapping[str, Any]) -> Ended:
-    """Start whatever was missed: merges, reviews and config changes whose webhook never came."""
+def reconcile(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
+    """Start whatever was missed: merges, reviews and config changes whose webhook never came.
+
+    Asked about one app, it starts what a hold had kept out.
+    """
+    app = values.get("app")
+    if app is not None:
+        return _start(run, "see what the hold kept out", lambda: missed.missed_jobs_of(services, app, values["change"]))
     return _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
 
 

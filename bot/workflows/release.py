@@ -16,6 +16,7 @@ from bot.steps import build as building
 from bot.steps import report, source
 from bot.steps.build import BuildResult
 from bot.steps.enter import Entered, Entry, enter
+from bot.steps.requested import Asked
 from bot.workflows.stepping import SERVING, failed, step, tell
 
 LOG = structlog.get_logger()
@@ -50,10 +51,10 @@ def build(run: Run, services: Services, values: Mapping[str, Any]) -> BuildResul
         return BuildResult(None, built=False, reason=str(error), retry=not isinstance(error, Permanent))
 
 
-def bring_in(run: Run, services: Services, made: Release, environment: str) -> Ended:
+def bring_in(run: Run, services: Services, made: Release, environment: str, asked: Asked | None = None) -> Ended:
     """Through the environment's gate; then the sync that makes it live, or a person's turn."""
     try:
-        entered = step(run, f"bring it into {environment}", lambda: enter(services, made, environment))
+        entered = step(run, f"bring it into {environment}", lambda: enter(services, made, environment, asked))
     except SlipwayError as error:
         failure = Failure(f"Bringing it to {environment}", str(error), SERVING, reference=run.id)
         _tell_release_failed(run, services, made.app, made.merge, environment, failure, made.image)
@@ -61,6 +62,11 @@ def bring_in(run: Run, services: Services, made: Release, environment: str) -> E
     match entered:
         case Entered(entry=Entry.COMMITTED | Entry.PRESENT | Entry.UNCHANGED, commit=str(commit)):
             run.start(sync_job(made.app, environment, commit))
+        case Entered(entry=Entry.HELD | Entry.FROZEN, why=why):
+            tell(run, "say what it waits for", lambda: _say_kept_out(services, made, environment, why))
+            return Ended("waiting", f"{entered.entry.value} in {environment}")
+        case Entered(entry=Entry.OUTDATED, why=why) if asked is not None:
+            return Ended("refused", why)
         case Entered(entry=Entry.PROPOSED):
             tell(run, "say that it waits", lambda: _say_waiting(services, made, environment))
         case _:
@@ -76,6 +82,11 @@ def _say_building(services: Services, app: str, merge: Merge, environment: str) 
 def _say_waiting(services: Services, made: Release, environment: str) -> None:
     text = f"{made.app} waits for approval to enter {environment}"
     report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text)
+    report.report_progress(services, made.app, made.merge, image=made.image)
+
+
+def _say_kept_out(services: Services, made: Release, environment: str, why: str) -> None:
+    report.set_environment_status(services, made.merge, environment, StatusState.PENDING, why)
     report.report_progress(services, made.app, made.merge, image=made.image)
 
 

@@ -86,6 +86,8 @@ class World:
     port: int
     registry_requests: Callable[[], list[str]] = list
     apps: list[dict[str, Any]] = field(default_factory=list)
+    staging: dict[str, Any] = field(default_factory=dict)
+    qa: dict[str, Any] = field(default_factory=dict)
     gate: dict[str, Any] = field(
         default_factory=lambda: {"gate": "pull-request", "approvals": 1, "approvers": [f"@{APPROVER}"]}
     )
@@ -102,7 +104,7 @@ class World:
             self.forge.add_webhook(source, self.webhook_url, self.variables["GITHUB_WEBHOOK_SECRET"])
         self.apps.append({"name": app, "source": source, "branch": "master", "image": image, **keys})
         manifest = DEPLOYMENT.format(app=app, image=image)
-        files: dict[str, str | None] = {f"{name}/{app}.yaml": manifest for name in self.clusters}
+        files: dict[str, str | None] = {f"{name}/{app}.yaml": manifest for name in self.namespaces}
         self.forge.commit(CONFIG, "master", files | {"slipway.yaml": self.catalog()}, f"Add {app}", DEVELOPER)
         return AppWorld(self, app, source, image)
 
@@ -122,7 +124,8 @@ class World:
     def catalog(self) -> str:
         """``slipway.yaml`` with the apps so far."""
         environments = [
-            {"name": "staging", "cluster": "staging", "namespace": "staging", "gate": "commit"},
+            {"name": "staging", "cluster": "staging", "namespace": "staging", "gate": "commit", **self.staging},
+            *({"name": "qa", "cluster": "staging", "namespace": "qa", **qa} for qa in [self.qa] if qa),
             {"name": "production", "cluster": "production", "namespace": "production", **self.gate},
         ]
         return yaml.safe_dump({"environments": environments, "apps": self.apps}, sort_keys=False)
@@ -132,7 +135,16 @@ class World:
         """Where the bot takes webhooks."""
         return f"http://127.0.0.1:{self.port}/webhooks/github"
 
+    def change_catalog(self, message: str = "Change the catalog") -> None:
+        """Commit the catalog after a change of ``staging``, ``qa`` or ``gate``."""
+        self.forge.commit(CONFIG, "master", {"slipway.yaml": self.catalog()}, message, DEVELOPER)
+
     # ------------------------------------------------------------ looking
+
+    @property
+    def namespaces(self) -> Mapping[str, Cluster]:
+        """The environments, each in the namespace of its name, and their clusters."""
+        return {**self.clusters, **({"qa": self.clusters["staging"]} if self.qa else {})}
 
     def git(self, *arguments: str) -> str:
         """Ask the config repo itself."""
@@ -210,7 +222,7 @@ class AppWorld:
 
     def running(self, environment: str) -> str | None:
         """The image that the cluster's deployment names."""
-        deployment = self.world.clusters[environment].get("Deployment", environment, self.name)
+        deployment = self.world.namespaces[environment].get("Deployment", environment, self.name)
         return deployment["spec"]["template"]["spec"]["containers"][0]["image"] if deployment else None
 
     def comments(self, pull_request: int = 1) -> list[str]:
@@ -297,7 +309,7 @@ def world(folder: Path, database_url: str, *, registry_host: str, docker_host: s
     """
     with (
         Forge(folder / "github") as forge,
-        Cluster("staging", namespaces=["staging"]) as staging,
+        Cluster("staging", namespaces=["staging", "qa"]) as staging,
         Cluster("production", namespaces=["production"]) as production,
     ):
         clusters = {"staging": staging, "production": production}

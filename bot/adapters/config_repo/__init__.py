@@ -121,6 +121,11 @@ class GitConfigRepo:
         _require_sha(commit)
         return self._mirror.look(lambda: self._log(commit), commit)
 
+    def find_all(self, commit: str, trailer: str, prefix: str) -> tuple[ConfigCommit, ...]:
+        """See ``bot.ports``."""
+        _require_sha(commit)
+        return self._mirror.look(lambda: self._find_all(commit, trailer, prefix), commit)
+
     def branch_tip(self, branch: str) -> str | None:
         """See ``bot.ports``."""
         return self._mirror.ref(f"refs/heads/{branch}")
@@ -183,6 +188,11 @@ class GitConfigRepo:
             shas = self._mirror.git.local(*found).decode().split()
         commits = map(self._commit, shas)
         return next((found for found in commits if (trailer, value) in found.trailers), None)
+
+    def _find_all(self, commit: str, trailer: str, prefix: str) -> tuple[ConfigCommit, ...]:
+        found = ("log", "--format=%H", "--fixed-strings", f"--grep={trailer}: {prefix}", commit)
+        commits = map(self._commit, self._mirror.git.local(*found).decode().split())
+        return tuple(one for one in commits if any(value.startswith(prefix) for value in one.all_trailers(trailer)))
 
     def _on_line(self, commit: str) -> bool:
         """Whether the index answers for that commit, after it has learnt what is new."""

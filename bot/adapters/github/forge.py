@@ -87,6 +87,18 @@ class GitHubForge:
             self._without("the bot", "identity", error)
             return None
 
+    def account(self, login: str) -> Person | None:
+        """GET /users/{login}."""
+        doing = f"read the account @{login}"
+        try:
+            return self._client.ask(
+                "GitHub", doing, lambda hub: github_json.person(as_sent(hub.get_user(quote(login, safe=""))))
+            )
+        except SlipwayError as error:
+            if status_of(error) not in UNAVAILABLE:
+                raise
+            return None
+
     def can_write(self, repo: str, login: str) -> bool:
         """Asked every time, so that who has just lost the permission cannot approve."""
 
