@@ -175,6 +175,7 @@ def _catalog(hub: Hub, settings: Settings, folder: Path) -> Iterator[Finding]:
         if catalog is None:
             yield from doctor_config.not_checked("there is no valid catalog")
             return
+        yield from _guarded("tools", lambda: doctor_config.tools(config, head, catalog))
         manifests = doctor_config.read_manifests(config, head, catalog)
     yield from (entry.finding for entry in manifests)
     yield from _guarded("clusters", lambda: doctor_config.clusters(settings.kubeconfig, catalog, manifests))

@@ -7,14 +7,15 @@ from typing import Any
 
 from bot.adapters.kubernetes.probe import Access, ClusterProbe, wanted_access
 from bot.adapters.registry.probe import TAG, RegistryProbe
+from bot.adapters.render import commands
 from bot.catalog import App, Catalog, Environment
 from bot.errors import SlipwayError
 from bot.facts import Target
 from bot.findings import Finding, fail, ok, unchecked, warn
 from bot.images import ImageReference
-from bot.manifests import parse_documents
 from bot.ports import ConfigRepo
-from bot.steps.state import deployment, manifest_texts
+from bot.steps.render import objects
+from bot.steps.state import deployment, form_of
 from bot.wording import listed, quoted
 
 Objects = list[dict[str, Any]]
@@ -38,16 +39,27 @@ def read_manifests(config: ConfigRepo, head: str, catalog: Catalog) -> list[Mani
     return [_read(config, head, app, where) for app in catalog.apps for where in catalog.environments]
 
 
+def tools(config: ConfigRepo, head: str, catalog: Catalog) -> Iterator[Finding]:
+    """The programs that render what the catalog names, where it names any."""
+    forms = [form_of(config, head, app, where) for app in catalog.apps for where in catalog.environments]
+    needed = {
+        "kubectl": any(form.kustomizations for form in forms),
+        "helm": any(form.chart is not None for form in forms),
+    }
+    for tool in (name for name, is_needed in needed.items() if is_needed):
+        absent = commands.missing(tool)
+        yield fail(tool, absent) if absent else ok(tool, f"It answers: {commands.version(tool)}.")
+
+
 def _read(config: ConfigRepo, head: str, app: App, environment: Environment) -> Manifests:
     part = f"manifests of {app.name} in {environment.name}"
     try:
-        texts = manifest_texts(config, head, app, environment)
-        if not texts:
+        if form_of(config, head, app, environment).is_empty:
             missing = f"There is no manifest at {listed(app.manifest_paths(environment))}."
             remedy = "Add it to the config repo, or mend `manifests` in slipway.yaml."
             return Manifests(app, environment, None, fail(part, missing, remedy))
-        objects = [document for path, text in texts.items() for document in parse_documents(text, path)]
-        return Manifests(app, environment, objects, _images(part, config, head, app, environment))
+        found = objects(config, commands.CommandRenderer(), head, app, environment)
+        return Manifests(app, environment, found, _images(part, config, head, app, environment))
     except SlipwayError as error:
         return Manifests(app, environment, None, fail(part, str(error)))
 

@@ -20,6 +20,7 @@ from bot.releases import SHORT_SHA, Deployment, Outcome, Release, promotion_bran
 from bot.steps.state import (
     CATALOG,
     HOLDS,
+    changing_paths,
     decode,
     deployment,
     hold_path,
@@ -259,7 +260,7 @@ class _Look:
     def _changed(self, app: App, environment: Environment, known: Cell | None) -> ConfigCommit | None:
         if known is not None and self._same_head:
             return known.changed
-        return self._config.last_change(self._head, app.manifest_paths(environment))
+        return self._config.last_change(self._head, changing_paths(self._config, self._head, app, environment))
 
     def _deployed(
         self, app: App, environment: Environment, changed: ConfigCommit | None, known: Cell | None

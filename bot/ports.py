@@ -302,6 +302,25 @@ class Clusters(Protocol):
         ...
 
 
+class Renderer(Protocol):
+    """Makes plain manifests of kustomizations and charts; ``files`` is all that there is to them. Fetches nothing."""
+
+    def kustomize(self, files: Mapping[str, bytes], folder: str) -> str:
+        """What ``kubectl kustomize`` makes of a folder, as YAML.
+
+        Raises:
+            Transient: kubectl is not here, or does not end.
+            Permanent: it refuses, in its words.
+        """
+        ...
+
+    def helm(
+        self, files: Mapping[str, bytes], chart: str, values: Sequence[str], *, release: str, namespace: str
+    ) -> str:
+        """What ``helm template`` makes of a chart's folder, as YAML, hooks left out. Errors as above, of helm."""
+        ...
+
+
 # ---------------------------------------------------------------- time, work
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.ports import Clock, Clusters, ConfigRepo, Forge, ImageBuilder, Queue, Registry, SourceRepos
+from bot.ports import Clock, Clusters, ConfigRepo, Forge, ImageBuilder, Queue, Registry, Renderer, SourceRepos
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Services:
     registry: Registry
     builder: ImageBuilder
     clusters: Clusters
+    renderer: Renderer
     clock: Clock
     queue: Queue
     config_name: str

@@ -14,6 +14,7 @@ from bot.adapters.github.credentials import AppCredentials, Credentials, TokenCr
 from bot.adapters.github.forge import GitHubForge
 from bot.adapters.kubernetes.clusters import KubernetesClusters
 from bot.adapters.registry.images import HttpRegistry
+from bot.adapters.render.commands import CommandRenderer
 from bot.clock import SystemClock
 from bot.config_mirror import BOT
 from bot.logs import Redactor
@@ -72,6 +73,7 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
         registry=HttpRegistry(),
         builder=_builder(settings),
         clusters=KubernetesClusters(settings.kubeconfig),
+        renderer=CommandRenderer(),
         clock=SystemClock(),
         queue=queue,
         config_name=settings.config_repo,

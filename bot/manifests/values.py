@@ -54,6 +54,15 @@ def parse_documents(text: str, path: str) -> list[dict[str, Any]]:
     return objects
 
 
+def read_value(tree: Tree) -> Value:
+    """What a document says, whatever it is.
+
+    Raises:
+        ManifestError: it says something twice, or what no reader would take.
+    """
+    return None if tree.root is None else _Reader(tree).value(tree.root)
+
+
 class _Reader:
     """Turns one document's tree into objects."""
 
@@ -62,7 +71,7 @@ class _Reader:
         self._values_left = MAX_VALUES
 
     def objects(self, root: Node) -> Iterator[dict[str, Any]]:
-        value = self._value(root)
+        value = self.value(root)
         if not isinstance(value, dict):
             raise self._error(
                 root, "a manifest is needed here, a mapping with apiVersion and kind", "correct or remove it"
@@ -83,7 +92,8 @@ class _Reader:
                 raise self._error(root, f"an item of this {kind} is no object", "correct or remove it")
             yield from self._flat(inherited | item, root)
 
-    def _value(self, node: Node) -> Value:
+    def value(self, node: Node) -> Value:
+        """A node with all that is below it."""
         self._values_left -= 1
         if self._values_left < 0:
             raise self._error(node, f"aliases blow this document up to over {MAX_VALUES:,} values", "write them out")
@@ -93,7 +103,7 @@ class _Reader:
                 return self._mapping(node)
             case Sequence():
                 self._refuse_tag(node, "seq")
-                return [self._value(item) for item in node.items]
+                return [self.value(item) for item in node.items]
             case Scalar():
                 return self._scalar(node)
         raise AssertionError(node)
@@ -116,7 +126,7 @@ class _Reader:
             key = self._key(name)
             if key in own:
                 raise self._error(name, f"the key {key!r} is here twice", "remove one")
-            own[key] = self._value(value)
+            own[key] = self.value(value)
         return merged | own
 
     def _merged(self, source: Node) -> dict[str, Any]:
@@ -149,7 +159,7 @@ class _Reader:
         return value
 
     def _finite(self, node: Scalar) -> str | float | bool | None:
-        value = _resolve(node.value)
+        value = resolve(node.value)
         if isinstance(value, float) and not math.isfinite(value):
             raise self._error(node, f"the number {node.value} cannot be sent to Kubernetes", "write it in quotes")
         return value
@@ -158,7 +168,7 @@ class _Reader:
         return self._tree.document.error(node.start, reason, remedy)
 
 
-def _resolve(text: str) -> str | float | bool | None:
+def resolve(text: str) -> str | float | bool | None:
     """What a plain scalar means."""
     if text in _NULLS:
         return None

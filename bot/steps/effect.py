@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from bot.catalog import Catalog, Environment, parse_catalog
+from bot.catalog import App, Catalog, Environment, parse_catalog
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Difference, PullRequest, StatusState, Target
 from bot.messages import effect as messages
@@ -21,7 +21,7 @@ from bot.services import Services
 from bot.steps.check_catalog import CONTEXT as CATALOG_CONTEXT
 from bot.steps.rollout import objects_of
 from bot.steps.shared import shared_objects
-from bot.steps.state import CATALOG, decode, read_catalog
+from bot.steps.state import CATALOG, changing_paths, decode, read_catalog
 
 LOG = structlog.get_logger()
 
@@ -66,7 +66,7 @@ def subject_of(services: Services, number: int, head: str) -> Subject:
     if tree is None:
         return Subject(number, head, base, wanted=True, trusted=trusted, conflicts=True)
     changed = services.config.differing_paths(base, tree)
-    places = tuple(_places(read_catalog(services.config, base), changed)) if trusted else ()
+    places = tuple(_places(services, read_catalog(services.config, base), tree, changed)) if trusted else ()
     return Subject(number, head, base, wanted=True, catalog=CATALOG in changed, trusted=trusted, places=places)
 
 
@@ -97,14 +97,22 @@ def _tree(services: Services, number: int, base: str, head: str) -> str | None:
     return config.merged_tree(base, head)
 
 
-def _places(catalog: Catalog, changed: Iterable[str]) -> Iterable[tuple[str, str]]:
+def _places(services: Services, catalog: Catalog, tree: str, changed: Iterable[str]) -> Iterable[tuple[str, str]]:
     paths = tuple(changed)
     for environment in catalog.environments:
         if touches(environment.shared, paths):
             yield "", environment.name
         for app in catalog.apps:
-            if touches(app.manifest_paths(environment), paths):
+            if touches(_paths_of(services, tree, app, environment), paths):
                 yield app.name, environment.name
+
+
+def _paths_of(services: Services, tree: str, app: App, environment: Environment) -> tuple[str, ...]:
+    """What the app would be made of; where that cannot be read, the paths that the catalog names."""
+    try:
+        return changing_paths(services.config, tree, app, environment)
+    except Permanent:
+        return app.manifest_paths(environment)
 
 
 def touches(places: Iterable[str], changed: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from bot.errors import Permanent
 from bot.facts import Change, ConfigCommit, Edit, Reader
 from bot.holds import Hold
 from bot.images import ImageReference
-from bot.manifests import bump
+from bot.manifests.forms import Form, edited
 from bot.messages import gates
 from bot.messages import promote as promote_texts
 from bot.ordering import Order, order
@@ -25,7 +25,7 @@ from bot.steps.barriers import barrier_before
 from bot.steps.promote import propose
 from bot.steps.requested import Asked
 from bot.steps.source import tracked_head
-from bot.steps.state import Place, decode, look, manifest_files
+from bot.steps.state import Place, decode, form_of, look
 from bot.withdrawals import brought_in
 
 
@@ -122,8 +122,8 @@ def _change(
 ) -> Change:
     """The bump. One that comes in once more has an id of its own, beside the release's, that names the earlier one."""
     app, environment, deployed = place.app, place.environment, place.deployed
-    files = manifest_files(services.config, place.head, app, environment)
-    if not files:
+    form = form_of(services.config, place.head, app, environment)
+    if form.is_empty:
         raise Permanent(
             f"There are no manifests of {app.name} for {environment.name}: "
             f"{', '.join(app.manifest_paths(environment))} is not on the config branch. Add it, or correct "
@@ -132,7 +132,7 @@ def _change(
     if not deployed.images:
         raise Permanent(
             f"No container of {app.name} in {environment.name} uses the image {app.image}: none was found in "
-            f"{', '.join(files)}. Correct the image there, or `image` of the app in slipway.yaml."
+            f"{_looked_at(form)}. Correct the image there, or `image` of the app in slipway.yaml."
         )
     own = bump_id(release.id, environment.name)
     again = promote_texts.again_id(own, earlier.sha) if earlier else None
@@ -143,7 +143,7 @@ def _change(
             release, environment.name, previous_image=previous_image(place), further=further
         ),
         author=release.merge.merged_by,
-        edit=_edit(files, ImageReference.parse(release.image)),
+        edit=image_edit(form, ImageReference.parse(release.image)),
     )
 
 
@@ -153,19 +153,21 @@ def previous_image(place: Place) -> str | None:
     return images[0] if len(images) == 1 and not place.deployed.waiting else None
 
 
-def _edit(files: tuple[str, ...], image: ImageReference) -> Edit:
-    """Pure: the image scalars of the app in these files, and no other byte."""
+def _looked_at(form: Form) -> str:
+    """Where an image was looked for, for a person."""
+    if form.chart is not None:
+        return f"`{form.chart.keys.repository}` of {', '.join(form.chart.values)} and of {form.chart.defaults}"
+    return ", ".join((*form.files, *(f"the kustomization in {folder}" for folder in form.kustomizations)))
+
+
+def image_edit(form: Form, image: ImageReference) -> Edit:
+    """Pure: the image of the app in what it is made of, and no other byte."""
 
     def edit(read: Reader) -> Mapping[str, bytes | None]:
-        edited: dict[str, bytes | None] = {}
-        for path in files:
+        def text(path: str) -> str | None:
             data = read(path)
-            if data is None:
-                continue
-            text = decode(data, path)
-            changed = bump(text, path, image).text
-            if changed != text:
-                edited[path] = changed.encode("utf-8")
-        return edited
+            return None if data is None else decode(data, path)
+
+        return {path: changed.encode("utf-8") for path, changed in edited(form, text, image).items()}
 
     return edit

@@ -6,12 +6,13 @@ from bot import messages
 from bot.approval import Waiting
 from bot.errors import Permanent
 from bot.facts import Change, Commit, PullRequest, StatusState
+from bot.manifests.forms import holding_files
 from bot.messages import promote as promote_texts
 from bot.releases import Release, promotion_branch
 from bot.services import Services
 from bot.steps.owners import owners_of_files
 from bot.steps.requested import Asked
-from bot.steps.state import Place, deployment, manifest_texts, outcome, previous_environment
+from bot.steps.state import Place, deployment, form_of, outcome, previous_environment, text_reader
 
 APPROVAL = "slipway/approval"
 """The status context that tells what a promotion still waits for."""
@@ -101,9 +102,9 @@ def _promotion(services: Services, place: Place, release: Release, asked: Asked 
 
 def _code_owners(services: Services, place: Place) -> tuple[tuple[str, ...], ...]:
     """The code owners of the files that hold the app's image."""
-    texts = manifest_texts(services.config, place.head, place.app, place.environment)
-    holding = [path for path, text in texts.items() if any(image in text for image in place.deployed.images)]
-    return owners_of_files(services.config, place.head, holding)
+    config, head = services.config, place.head
+    form = form_of(config, head, place.app, place.environment)
+    return owners_of_files(config, head, holding_files(form, text_reader(config, head), place.deployed.images))
 
 
 def _commits_between(services: Services, release: Release, deployed: str | None) -> tuple[tuple[Commit, ...], int]:

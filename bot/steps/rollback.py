@@ -12,7 +12,8 @@ from bot.errors import Permanent
 from bot.facts import Change, ConfigCommit, Edit, Reader
 from bot.holds import Hold, parse_hold, render_hold
 from bot.images import ImageReference
-from bot.manifests import bump, find_images
+from bot.manifests.forms import Form, edited, images
+from bot.manifests.kustomize import Read
 from bot.messages import rollback as texts
 from bot.messages import short
 from bot.ports import ConfigRepo, Registry
@@ -33,14 +34,15 @@ from bot.rollback import (
 from bot.services import Services
 from bot.steps.state import (
     Place,
+    changing_paths,
     decode,
     deployment,
+    form_of,
     hold_path,
     look,
-    manifest_files,
-    manifest_texts,
     outcome,
     rollback_of,
+    text_reader,
 )
 
 FURTHEST_BACK = 50
@@ -72,7 +74,7 @@ class Plan:
 
 def past_of(config: ConfigRepo, place: Place, commit: str) -> Iterator[Past]:
     """What the environment was like as of a config commit and before, newest first; read as it is asked for."""
-    paths = place.app.manifest_paths(place.environment)
+    paths = changing_paths(config, commit, place.app, place.environment)
     change = config.last_change(commit, paths)
     while change is not None:
         yield _past(config, place, change)
@@ -236,7 +238,7 @@ def go_back(services: Services, app: str, environment: str, plan: Plan, asked: A
             message=texts.commit_message(back),
             author=Person(asked.by) if asked and asked.by else None,
             edit=_edit(
-                manifest_files(config, place.head, place.app, place.environment),
+                form_of(config, place.head, place.app, place.environment),
                 failed=plan.image,
                 to=to,
                 held=(hold_path(environment, app), _hold(services, left, back, asked)),
@@ -252,32 +254,28 @@ def _hold(services: Services, left: Release, back: texts.Return, asked: Asked | 
     return Hold(back.reason, by, services.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), left.id)
 
 
-def _edit(files: tuple[str, ...], *, failed: str, to: Release, held: tuple[str, Hold]) -> Edit:
-    """Pure: the image scalars, and the hold; nothing at all where another image than the failed one is there."""
+def _edit(form: Form, *, failed: str, to: Release, held: tuple[str, Hold]) -> Edit:
+    """Pure: the image, and the hold; nothing at all where another image than the failed one is there."""
 
     def edit(read: Reader) -> Mapping[str, bytes | None]:
-        texts_now = {path: decode(data, path) for path in files if (data := read(path)) is not None}
-        if _images_of(texts_now, to) != {failed}:
+        def text(path: str) -> str | None:
+            data = read(path)
+            return None if data is None else decode(data, path)
+
+        image = ImageReference.parse(to.image)
+        if set(images(form, text, image.repository)) != {failed}:
             return {}
         path, hold = held
-        edited = _images_set(texts_now, to)
+        put_back: dict[str, bytes | None] = dict(_images_set(form, text, to))
         if not _holds_everything(read(path), path):
-            edited[path] = render_hold(hold).encode()
-        return edited
+            put_back[path] = render_hold(hold).encode()
+        return put_back
 
     return edit
 
 
-def _images_of(files: Mapping[str, str], release: Release) -> set[str]:
-    ours = ImageReference.parse(release.image).normalised().repository
-    found = (one for path, text in files.items() for one in find_images(text, path))
-    return {one.text for one in found if one.image is not None and one.image.normalised_repository == ours}
-
-
-def _images_set(files: Mapping[str, str], to: Release) -> dict[str, bytes | None]:
-    image = ImageReference.parse(to.image)
-    bumped = {path: bump(text, path, image).text for path, text in files.items()}
-    return {path: text.encode() for path, text in bumped.items() if text != files[path]}
+def _images_set(form: Form, read: Read, to: Release) -> dict[str, bytes]:
+    return {path: text.encode() for path, text in edited(form, read, ImageReference.parse(to.image)).items()}
 
 
 def _holds_everything(data: bytes | None, path: str) -> bool:
@@ -300,7 +298,7 @@ def is_rollback(config: ConfigRepo, place: Place, commit: ConfigCommit) -> bool:
     if release is None or not commit.parents or not says_rollback(commit, app.name, environment.name):
         return False
     parent = commit.parents[0]
-    expected = _images_set(manifest_texts(config, parent, app, environment), release)
+    expected = _images_set(form_of(config, parent, app, environment), text_reader(config, parent), release)
     changed = set(config.changed_paths(commit.sha)) - {hold_path(environment.name, app.name)}
     if changed != set(expected) or any(config.read(commit.sha, path) != data for path, data in expected.items()):
         return False

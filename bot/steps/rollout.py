@@ -12,10 +12,10 @@ from bot.audit import OutcomeNote
 from bot.catalog import App, Environment
 from bot.errors import Transient
 from bot.facts import Applied, Diagnosis, Rollout, Target
-from bot.manifests import parse_documents
 from bot.releases import Outcome
 from bot.services import Services
-from bot.steps.state import deployment, look, manifest_texts, outcome
+from bot.steps.render import objects
+from bot.steps.state import deployment, look, outcome
 
 LOOK_SECONDS = 5.0
 """How long one look at a rollout may wait for news."""
@@ -68,8 +68,7 @@ def apply(services: Services, app: str, environment: str, commit: str) -> Applie
 
 def objects_of(services: Services, commit: str, app: App, environment: Environment) -> list[Mapping[str, Any]]:
     """The app's objects in an environment at a commit (or tree) of the config repo."""
-    texts = manifest_texts(services.config, commit, app, environment)
-    return [document for path, text in texts.items() for document in parse_documents(text, path)]
+    return [*objects(services.config, services.renderer, commit, app, environment)]
 
 
 def watch(services: Services, app: str, environment: str, applied: AppliedSet) -> Look:

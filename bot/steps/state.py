@@ -1,6 +1,8 @@
 """Reads the state: the catalog and what each app runs, out of the config repo's mirror. Changes nothing."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 
@@ -9,8 +11,9 @@ from bot.catalog import App, Catalog, Environment, parse_catalog
 from bot.errors import Permanent
 from bot.facts import ConfigCommit
 from bot.holds import Hold, parse_hold
-from bot.images import ImageReference
-from bot.manifests import find_images
+from bot.manifests.forms import Chart, Form, has_placeholder, images, made_of
+from bot.manifests.helm import ImageKeys
+from bot.manifests.kustomize import FILE_NAMES, Read
 from bot.ports import ConfigHistory, ConfigRepo
 from bot.releases import Deployment, Release
 from bot.rollback import says_rollback
@@ -106,40 +109,85 @@ def decode(data: bytes, path: str) -> str:
 
 
 def manifest_files(config: ConfigRepo, commit: str, app: App, environment: Environment) -> tuple[str, ...]:
-    """The app's manifest files in an environment at a commit, in the catalog's order."""
-    found: dict[str, None] = {}
-    for path in app.manifest_paths(environment):
-        for name in config.files(commit, path):
-            if name.endswith(MANIFEST_ENDINGS) or name == path:
-                found[name] = None
-    return tuple(found)
+    """Every file that an app's environment is made of at a commit, bases and charts included, in the catalog's order.
+
+    Raises:
+        Permanent: a kustomization cannot be read.
+    """
+    form = form_of(config, commit, app, environment)
+    if form.is_empty:
+        return ()
+    read = text_reader(config, commit)
+    below = (config.files(commit, folder) for folder in made_of(form, read))
+    return tuple(dict.fromkeys(chain(form.files, form.chart.values if form.chart else (), *below)))
+
+
+def _manifests_among(files: Iterable[str], path: str) -> Iterator[str]:
+    return (name for name in files if name.endswith(MANIFEST_ENDINGS) or name == path)
 
 
 def manifest_texts(config: ConfigRepo, commit: str, app: App, environment: Environment) -> dict[str, str]:
-    """Path and text of each of the app's manifest files in an environment at a commit."""
-    files = manifest_files(config, commit, app, environment)
+    """Path and text of each of the app's plain manifest files in an environment at a commit."""
+    files = form_of(config, commit, app, environment).files
     return {path: decode(config.read(commit, path) or b"", path) for path in files}
+
+
+def text_reader(config: ConfigRepo, commit: str) -> Read:
+    """Reads files of a commit as text."""
+
+    def read(path: str) -> str | None:
+        data = config.read(commit, path)
+        return None if data is None else decode(data, path)
+
+    return read
+
+
+def form_of(config: ConfigRepo, commit: str, app: App, environment: Environment) -> Form:
+    """The form in which an app's environment is kept at a commit."""
+    if app.helm is not None:
+        keys = ImageKeys(app.helm.repository, app.helm.tag, app.helm.digest)
+        listed = (_manifests_among(config.files(commit, path), path) for path in app.manifest_paths(environment))
+        return Form(chart=Chart(app.helm.chart, tuple(dict.fromkeys(chain(*listed))), keys))
+    files: dict[str, None] = {}
+    folders: dict[str, None] = {}
+    for path in app.manifest_paths(environment):
+        folder, _, name = path.rpartition("/")
+        below = () if name in FILE_NAMES else config.files(commit, path)
+        if name in FILE_NAMES and config.files(commit, path):
+            folders[folder] = None
+        elif any(f"{path}/{one}" in below for one in FILE_NAMES):
+            folders[path] = None
+        else:
+            files.update(dict.fromkeys(_manifests_among(below, path)))
+    return Form(tuple(files), tuple(folders))
+
+
+def changing_paths(config: ConfigRepo, commit: str, app: App, environment: Environment) -> tuple[str, ...]:
+    """The files and folders whose changes are changes of an app in an environment: bases and charts are among them.
+
+    Raises:
+        Permanent: a kustomization cannot be read.
+    """
+    paths = app.manifest_paths(environment)
+    if app.helm is None and all(path.endswith(MANIFEST_ENDINGS) and not path.endswith(FILE_NAMES) for path in paths):
+        return paths
+    form = form_of(config, commit, app, environment)
+    return tuple(dict.fromkeys((*paths, *made_of(form, text_reader(config, commit)))))
 
 
 def deployment(config: ConfigRepo, commit: str, app: App, environment: Environment) -> Deployment:
     """What the config branch says an app runs in an environment."""
-    ours = ImageReference.parse(app.image).normalised().repository
-    images: dict[str, None] = {}
-    waiting = False
-    texts = manifest_texts(config, commit, app, environment)
-    for path, text in texts.items():
-        for found in find_images(text, path):
-            if found.image is not None and found.image.normalised_repository == ours:
-                images[found.text] = None
-                waiting = waiting or found.image.has_placeholder
-    changed = config.last_change(commit, app.manifest_paths(environment)) if texts else None
+    form = form_of(config, commit, app, environment)
+    found = images(form, text_reader(config, commit), app.image)
+    paths = () if form.is_empty else changing_paths(config, commit, app, environment)
+    changed = config.last_change(commit, paths) if paths else None
     return Deployment(
         app=app.name,
         environment=environment.name,
-        images=tuple(images),
-        release=_release_of_images(config, commit, app.name, tuple(images)),
+        images=found,
+        release=_release_of_images(config, commit, app.name, found),
         changed_in=changed.sha if changed else None,
-        waiting=waiting,
+        waiting=any(map(has_placeholder, found)),
     )
 
 

@@ -16,7 +16,7 @@ from bot.services import Services
 from bot.steps.people import Approval, approval_of_commit
 from bot.steps.report import say_on_promotion
 from bot.steps.rollout import record
-from bot.steps.state import MANIFEST_ENDINGS, Place, deployment, look, outcome
+from bot.steps.state import MANIFEST_ENDINGS, Place, changing_paths, deployment, look, outcome
 from bot.withdrawals import is_withdrawal, withdrawal_id
 
 FURTHEST_BACK = 20
@@ -71,7 +71,8 @@ def _is_new(services: Services, place: Place, commit: ConfigCommit) -> bool:
 
 def _not_applied_before(services: Services, place: Place, commit: ConfigCommit) -> Iterator[ConfigCommit]:
     """The bumps that came just before a change and have no outcome, newest first."""
-    config, paths = services.config, place.app.manifest_paths(place.environment)
+    config = services.config
+    paths = changing_paths(config, commit.sha, place.app, place.environment)
     for _ in range(FURTHEST_BACK):
         before = config.last_change(commit.parents[0], paths) if commit.parents else None
         if before is None or not _is_new(services, place, before):

@@ -12,8 +12,9 @@ from pathlib import Path
 from bot import messages
 from bot.facts import Change
 from bot.images import ImageReference
+from bot.manifests.forms import Form
 from bot.releases import Merge, Person, Release, bump_id
-from bot.steps.enter import _edit  # the edit itself is what is measured
+from bot.steps.enter import image_edit
 from tests.bench.git import git
 
 ANN = Person("ann", 7, "Ann Onymous")
@@ -122,7 +123,9 @@ class Bump:
     @property
     def change(self) -> Change:
         """The bump as the bot makes it: it is not told what the text will be."""
-        return Change(self.id, self.message, ANN, _edit((self.path,), ImageReference.parse(self.release.image)))
+        return Change(
+            self.id, self.message, ANN, image_edit(Form((self.path,)), ImageReference.parse(self.release.image))
+        )
 
 
 def bumps(manifests: int) -> Iterator[Bump]:

@@ -75,6 +75,7 @@ class Bench:
             registry=HttpRegistry(),
             builder=DockerEngine(build_seconds=self.seconds),
             clusters=unused,
+            renderer=unused,
             clock=SystemClock(),
             queue=unused,
             config_name="org/config",

@@ -1,0 +1,1 @@
+"""Rendering kustomizations and Helm charts with the tools themselves."""
