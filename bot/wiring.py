@@ -10,9 +10,11 @@ from functools import partial
 
 from bot.adapters.dbos.database import refuse_other_machines
 from bot.adapters.dbos.queue import DbosQueue
+from bot.adapters.dbos.tally import QueueTally
 from bot.links import Links
 from bot.logs import Redactor
 from bot.ports import ConfigRepo
+from bot.queue_tally import Tally
 from bot.settings import Settings, WebSettings
 
 QUEUES: Mapping[str, str] = {
@@ -40,6 +42,7 @@ class WebParts:
     Attributes:
         jobs: the queue once more, with a connection of its own: whoever looks at a page keeps no delivery waiting.
         open_config: see ``webhooks.sight.Source``.
+        tally: counts the jobs, for ``/metrics``.
         redact: hides this process's credentials.
     """
 
@@ -48,6 +51,7 @@ class WebParts:
     database_ok: Callable[[], None]
     jobs: DbosQueue
     open_config: Callable[[], tuple[ConfigRepo, Callable[[str], Links]]]
+    tally: Callable[[], Tally]
     redact: Redactor = field(default_factory=Redactor)
 
 
@@ -62,6 +66,7 @@ def web_parts(environment: Mapping[str, str] = os.environ) -> WebParts:
         database_ok=queue.check_writable,
         jobs=DbosQueue(settings.database_url, QUEUES, connections=1),
         open_config=lambda: open_config(environment),
+        tally=QueueTally(settings.database_url).count,
         redact=Redactor(environment[name] for name in CREDENTIALS if environment.get(name)),
     )
 

@@ -20,6 +20,7 @@ from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.dbos.database import migrate
 from bot.adapters.dbos.queue import DbosQueue
 from bot.adapters.dbos.serializer import JsonSerializer
+from bot.adapters.dbos.tally import QueueTally
 from bot.audit import OutcomeNote
 from bot.facts import Job
 from bot.jobs import Ended, approve_job, build_job, release_job, sync_job
@@ -58,6 +59,7 @@ class Parts:
     queue: DbosQueue
     webhook_secret: bytes
     database_ok: Any
+    tally: Any
 
 
 @dataclass
@@ -124,7 +126,7 @@ def dashboard(git: GitStage, *, fresh: float = 0.0, patience: float = 30.0) -> I
     with closing(DbosQueue(f"sqlite:///{database}", QUEUES)) as queue:
         source = Source(queue, lambda: (git.open("web"), partial(Links, GITHUB, CONFIG)), Redactor([TOKEN]))
         sight = Sight(source, fresh=fresh, patience=patience)
-        app = create_app(Parts(queue, SECRET, queue.check_writable), sight)
+        app = create_app(Parts(queue, SECRET, queue.check_writable, QueueTally(f"sqlite:///{database}").count), sight)
         stage = DashboardStage(git, queue, database, app, git.open("writer"))
         _play(stage)
         yield stage

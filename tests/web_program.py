@@ -11,6 +11,8 @@ from flask import Flask
 
 from bot import logs
 from bot.adapters.dbos.queue import DbosQueue
+from bot.adapters.dbos.tally import QueueTally
+from bot.queue_tally import Tally
 from webhooks.app import create_app as create_real_app
 
 QUEUES = {"delivery": "deliveries"}
@@ -23,10 +25,18 @@ class Parts:
     queue: DbosQueue
     webhook_secret: bytes
     database_ok: Callable[[], None]
+    tally: Callable[[], Tally]
 
 
 def create_app() -> Flask:
     """The application on its own queue; a busy database counts as broken after a second."""
     logs.configure(logs.Redactor(), terminal=False)
     queue = DbosQueue(os.environ["DATABASE_URL"], QUEUES, patience=1)
-    return create_real_app(Parts(queue, os.environ["GITHUB_WEBHOOK_SECRET"].encode(), queue.check_writable))
+    return create_real_app(
+        Parts(
+            queue,
+            os.environ["GITHUB_WEBHOOK_SECRET"].encode(),
+            queue.check_writable,
+            QueueTally(os.environ["DATABASE_URL"]).count,
+        )
+    )

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot.errors import SlipwayError
+from webhooks.jobs_metrics import JobsCollector
 from webhooks.parts import Metrics, WebParts
 
 
@@ -28,6 +29,8 @@ def blueprint(parts: WebParts, metrics: Metrics) -> Blueprint:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
             return response
         return jsonify(status="ok")
+
+    metrics.registry.register(JobsCollector(parts.tally))
 
     @routes.get("/metrics")
     def tell_metrics() -> Response:

@@ -6,6 +6,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
 from bot.ports import Queue
+from bot.queue_tally import Tally
 
 EVENTS = frozenset({"push", "pull_request", "pull_request_review", "issue_comment", "ping"})
 """The event names that are counted by name. The others come from whoever knows the address, and are one."""
@@ -30,6 +31,11 @@ class WebParts(Protocol):
     @property
     def database_ok(self) -> Callable[[], None]:
         """Raises a SlipwayError where no delivery could be stored now."""
+        ...
+
+    @property
+    def tally(self) -> Callable[[], Tally]:
+        """Counts the jobs; raises a SlipwayError where the database cannot be asked."""
         ...
 
 

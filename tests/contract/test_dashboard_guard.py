@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from bot.adapters.dbos.tally import QueueTally
 from bot.config_mirror import open_mirror
 from bot.errors import Permanent, Transient
 from bot.facts import Job
@@ -72,7 +73,8 @@ def test_a_page_does_not_wait_for_a_slow_github(stage: GitStage) -> None:
 def test_without_the_worker_s_settings_the_jobs_are_shown(stage: GitStage) -> None:
     with dashboard(stage) as seen:
         source = Source(seen.queue, lambda: open_config({"GITHUB_TOKEN": TOKEN}), lambda text: text)
-        client = create_app(Parts(seen.queue, SECRET, seen.queue.check_writable), Sight(source)).test_client()
+        parts = Parts(seen.queue, SECRET, seen.queue.check_writable, QueueTally(f"sqlite:///{seen.database}").count)
+        client = create_app(parts, Sight(source)).test_client()
         page = text(client.get("/").text)
         assert "The config repo cannot be shown" in page
         assert "CONFIG_REPO: is missing" in page

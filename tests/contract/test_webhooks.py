@@ -1,6 +1,7 @@
 """The web process over HTTP: gunicorn as the Procfile starts it, on SQLite and on PostgreSQL."""
 
 import json
+import re
 import shlex
 import socket
 import sqlite3
@@ -348,3 +349,12 @@ def test_deliveries_are_counted_by_event_and_answer(web: Web) -> None:
     assert 'slipway_deliveries_total{answer="unsigned",event="other"}' in text
     assert "stranger" not in text
     assert "slipway_ack_seconds_count" in text
+
+
+def test_jobs_are_counted_as_they_stand(web: Web) -> None:
+    answer = web.send(push())
+    assert answer.status_code == 202
+    text = web.get("/metrics").text
+    assert "slipway_database_up 1.0" in text
+    assert re.search(r'slipway_jobs\{state="queued",workflow="delivery"\} [1-9]', text)
+    assert re.search(r'slipway_oldest_job_seconds\{state="queued",workflow="delivery"\} [0-9]', text)

@@ -6,6 +6,7 @@ to its own queue and lane, where it is the oldest, and nothing younger in the la
 """
 
 import threading
+import time
 
 import sqlalchemy as sa
 import structlog
@@ -13,10 +14,13 @@ from dbos import DBOS
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME
 
+from bot.adapters.dbos.retention import forget
 from bot.adapters.dbos.run import system_database
 from bot.adapters.dbos.worker_lock import LostLockError, WorkerLock
 
 log = structlog.get_logger()
+
+FORGET_EVERY_SECONDS = 3600.0
 
 
 class Reaper:
@@ -34,6 +38,7 @@ class Reaper:
         self._seconds = seconds
         self._stopped = threading.Event()
         self._unseen: frozenset[str] = frozenset()
+        self._forgets_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
     def start(self) -> None:
@@ -55,7 +60,7 @@ class Reaper:
             self._stopped.wait(self._seconds)
 
     def look(self) -> None:
-        """Take over the jobs of every worker whose lock is free, and of this one those that no thread runs."""
+        """Take over the jobs of workers whose lock is free, and of this one those without a thread; forget old ones."""
         database = system_database(self._dbos)
         for worker_id in running_workers(database):
             if worker_id != self._lock.worker_id:
@@ -64,6 +69,9 @@ class Reaper:
                         taken = hand_back(database, worker_id)
                         log.warning("took over a dead worker's jobs", worker=worker_id, jobs=taken)
         self._look_for_lost_sight_of(database)
+        if time.monotonic() >= self._forgets_at:
+            self._forgets_at = time.monotonic() + FORGET_EVERY_SECONDS
+            forget(database)
 
     def _look_for_lost_sight_of(self, database: SystemDatabase) -> None:
         """Put back a running job without a thread, such as a claim whose answer was lost with its connection.
