@@ -195,7 +195,7 @@ def test_nothing_is_read_before_a_page_is_asked_for(stage: GitStage) -> None:
         return _no_config()
 
     source = Source(FakeQueue(), open_it, lambda text: text)
-    client = create_app(Parts(FakeQueue(), SECRET, lambda: None), Sight(source)).test_client()  # type: ignore[arg-type]
+    client = create_app(Parts(FakeQueue(), SECRET, lambda: None, lambda: None), Sight(source)).test_client()  # type: ignore[arg-type]
     threads = threading.active_count()
     assert client.post("/webhooks/github", data=b"{}").status_code == 401
     assert client.get("/healthz").status_code == 200
