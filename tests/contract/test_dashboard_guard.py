@@ -104,7 +104,7 @@ def _no_config() -> Any:
 
 def test_a_database_that_is_away_is_told(stage: GitStage) -> None:
     sight = Sight(Source(AwayQueue(), _no_config, lambda text: text))
-    client = create_app(Parts(AwayQueue(), SECRET, lambda: None), sight).test_client()  # type: ignore[arg-type]
+    client = create_app(Parts(AwayQueue(), SECRET, lambda: None, lambda: None), sight).test_client()  # type: ignore[arg-type]
     assert "The database cannot be reached." in client.get("/").text
     page = client.get(f"/releases/{NEW.id}")
     assert (page.status_code, "The database cannot be reached." in page.text) == (503, True)
@@ -117,7 +117,7 @@ def test_a_database_that_is_away_is_told(stage: GitStage) -> None:
 
 def test_a_mistake_in_the_background_lets_the_page_go(stage: GitStage) -> None:
     sight = Sight(Source(BrokenQueue(), _no_config, lambda text: text))
-    client = create_app(Parts(BrokenQueue(), SECRET, lambda: None), sight).test_client()  # type: ignore[arg-type]
+    client = create_app(Parts(BrokenQueue(), SECRET, lambda: None, lambda: None), sight).test_client()  # type: ignore[arg-type]
     assert "Slipway met a mistake of its own" in client.get("/").text
 
 
