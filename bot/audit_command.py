@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ from bot.steps.state import CATALOG, decode, read_catalog
 from bot.trail import hold_files, trail
 from bot.trail_facts import Audit, audit_csv, audit_facts
 from bot.wording import did_you_mean, listed
+
+PAPER = 120
+"""Columns of the figures' table where there is no terminal to fit it into."""
 
 HELP = """Tell who changed what where, who approved it, and how it ended; then the four DORA figures.
 
@@ -63,7 +67,7 @@ def audit(
     elif as_csv:
         click.echo(audit_csv(found), nl=False)
     else:
-        show(found, Console())
+        show(found, Console(width=None if sys.stdout.isatty() else PAPER))
 
 
 @contextmanager

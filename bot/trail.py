@@ -266,8 +266,9 @@ class _Reader:
     def _add(self, entry: Entry, place: Place) -> None:
         self.entries.append(entry)
         self._by_commit[entry.commit.sha, place] = entry
-        if entry.release is not None:
+        if entry.release is not None or entry.app is None:
             self._entered.add(place)
+        if entry.release is not None:
             self._released[place[0] or "", entry.release.image] = entry.release
         for sha in entry.reverts:
             self._undone[sha, place] = entry.commit.sha

@@ -58,7 +58,7 @@ def details(entry: Entry) -> Iterator[Line]:
     yield from _ending(entry)
     if entry.reason:
         yield f"{'it was held' if entry.kind is Kind.RESUME else 'why'}: {one_line(entry.reason)}", ""
-    if entry.approval is Approval.UNAPPROVED:
+    if entry.went_round_the_gate:
         yield f"went round the gate: {_how_unapproved(entry)}", "red"
     if entry.approval is Approval.NOT_RECORDED:
         yield "who approved it is not recorded", "yellow"
@@ -81,7 +81,7 @@ def _how_unapproved(entry: Entry) -> str:
 
 def _ending(entry: Entry) -> Iterator[Line]:
     ended = entry.ended
-    if ended is None or (ended.outcome is Outcome.SUPERSEDED and entry.approval is Approval.UNAPPROVED):
+    if ended is None or (ended.outcome is Outcome.SUPERSEDED and entry.went_round_the_gate):
         return
     words, colour = _OUTCOMES[ended.outcome]
     words += f" after {duration(ended.seconds)}" if ended.outcome is Outcome.HEALTHY and ended.seconds >= 1 else ""

@@ -131,6 +131,10 @@ def test_a_shared_file_belongs_to_its_environment_alone() -> None:
     catalog = CATALOG.replace("gate: pull-request", "gate: pull-request, shared: [ingress]")
     (entry,) = line.read(catalog)
     assert (entry.kind, entry.app, entry.environment, entry.by) == (Kind.EDIT, None, "production", "Paula")
+    line.commit("One more", ("M", "ingress/main.yaml"), notes=(note(Outcome.FAILED, app="", reason="no room"),))
+    again, first = line.read(catalog)
+    assert again.ended is not None
+    assert (first.approval, again.approval) == (Approval.NOT_NEEDED, Approval.UNAPPROVED)
 
 
 def test_a_person_is_named_by_login_where_the_address_tells_it() -> None:
