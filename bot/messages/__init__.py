@@ -344,6 +344,11 @@ def rollout_reason(detail: str, diagnosis: Diagnosis) -> str:
     return f"The pods did not become ready: {one_line(detail).rstrip('.')}." + (f" Pods: {causes}." if causes else "")
 
 
+def closed_promotion(app: str, environment: str, reference: str) -> str:
+    """The status of a release whose promotion somebody closed; ``reference`` is ``owner/repo#N``."""
+    return f"{app} stays out of {environment}: {reference} was closed without a merge"
+
+
 def duration(seconds: float) -> str:
     """A span as people say it: ``34 s``, ``4 min 10 s``, ``2 h 5 min``."""
     whole = round(seconds)

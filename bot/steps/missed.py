@@ -48,6 +48,9 @@ def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
             return (*_after_push_to_config(services, repo, branch), *_after_push_to_source(services, repo, branch))
         case PullRequestChanged(repo=repo, merged=True, base_branch=base, number=number):
             return _after_merge(services, event, repo, base, number)
+        case PullRequestChanged(action="closed", repo=repo, number=number, head_sha=sha, head_branch=head):
+            ours = repo == services.config_name and parse_promotion_branch(head) is not None
+            return _due(services.queue, [approve_job(number, f"closed-{sha}")]) if ours else ()
         case PullRequestChanged():
             return _due(services.queue, _effects_of_event(services, event))
         case ReviewSubmitted(repo=repo, number=number, review_id=review_id, state=state, head_branch=head):

@@ -10,6 +10,7 @@ from bot.ports import Run
 from bot.services import Services
 from bot.steps import approve as approving
 from bot.steps.approve import Reviewed
+from bot.steps.declined import tell_closed
 from bot.workflows.stepping import SERVING, failed, step, tell
 
 
@@ -19,6 +20,8 @@ def approve(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     try:
         reviewed = step(run, "read the reviews", lambda: approving.review(services, number))
         merged = reviewed.merge_sha
+        if reviewed.closed:
+            tell(run, "say that it was closed", lambda: tell_closed(services, number, reviewed))
         if merged is None and not reviewed.may_be_merged:
             return Ended("waiting", _why(number, reviewed))
         if merged is None:
