@@ -16,7 +16,7 @@ from bot.releases import Deployment, Outcome, Release, bump_id, promotion_branch
 from bot.services import Services
 from bot.steps.barriers import barrier_before
 from bot.steps.source import tracked_head
-from bot.steps.state import deployment, outcome, previous_environment, read_hold
+from bot.steps.state import changing_paths, deployment, outcome, previous_environment, read_hold
 from bot.withdrawals import brought_in
 
 
@@ -34,7 +34,7 @@ def missing_entries(services: Services, head: str, catalog: Catalog, app: App) -
 
 def healthy_release(config: ConfigRepo, head: str, app: App, environment: Environment) -> Release | None:
     """The release that an environment runs healthily, as of a config commit; None where there is none."""
-    changed = config.last_change(head, app.manifest_paths(environment))
+    changed = config.last_change(head, changing_paths(config, head, app, environment))
     if changed is None:
         return None
     note = outcome(config, changed.sha, app.name, environment.name)
@@ -48,7 +48,7 @@ def healthy_release(config: ConfigRepo, head: str, app: App, environment: Enviro
 
 def _is_synced(services: Services, head: str, app: App, environment: Environment) -> bool:
     """Whether the sync of an environment is over; one that is under way, or not known here, goes on by itself."""
-    changed = services.config.last_change(head, app.manifest_paths(environment))
+    changed = services.config.last_change(head, changing_paths(services.config, head, app, environment))
     if changed is None:
         return False
     newest = next(iter(services.queue.jobs(f"sync/{app.name}/{environment.name}/{changed.sha}/", limit=1)), None)

@@ -1,13 +1,15 @@
 """Commits on the config branch against competitors, and with answers that get lost: nothing is lost or doubled."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from bot.errors import Transient, UnknownOutcome
-from bot.facts import ConfigCommit
+from bot.facts import Change, ConfigCommit, Reader
 from tests.git_server import Answer
 from tests.git_stage import GitStage, bump, made, stage, together
 
@@ -161,3 +163,54 @@ def test_a_config_branch_that_was_force_pushed_gets_the_change_again(stage: GitS
 
     assert stage.subjects() == ["a: 2 to staging", "Rewritten", "First"]
     assert repo.find(commit.sha, "Slipway-Id", "b@2/staging") is None
+
+
+def counted(change: Change, asked: list[str]) -> Change:
+    """The same change, which notes each time it is asked what it makes of the files."""
+
+    def edit(read: Reader) -> Mapping[str, bytes | None]:
+        asked.append(change.id)
+        return change.edit(read)
+
+    return replace(change, edit=edit)
+
+
+def test_an_edit_is_asked_again_only_where_what_it_read_has_changed(stage: GitStage) -> None:
+    repo = stage.open()
+    repo.fetch()
+    asked: list[str] = []
+    competitors = iter([{"people/1": "x"}, {"people/2": "x"}, {"staging/a.yaml": "image: a:1\nby: hand\n"}])
+
+    def compete() -> None:
+        if (files := next(competitors, None)) is not None:
+            stage.commit(files, "Competitor")
+
+    stage.server.meddle = compete
+    repo.make(counted(bump("a", 2), asked))
+
+    assert len(asked) == 2
+    assert stage.show("staging/a.yaml") == "image: a:2\nby: hand"
+
+
+def test_a_batch_that_keeps_losing_is_halved_until_it_gets_in_between(stage: GitStage) -> None:
+    repo = stage.open()
+    repo.fetch()
+    others: list[Future[ConfigCommit | None]] = []
+    competitors = iter(range(4))
+
+    with ThreadPoolExecutor(8) as pool:
+
+        def compete() -> None:
+            if not others:
+                others.extend(pool.submit(repo.make, bump(f"app{n}", 2)) for n in range(8))
+                while len(repo._writer._changes._waiting) < 8:
+                    time.sleep(0.001)
+            if (n := next(competitors, None)) is not None:
+                stage.commit({f"people/{n}": "x"}, f"Competitor {n}")
+
+        stage.server.meddle = compete
+        repo.make(bump("a", 2))
+
+    assert {made(other.result()).subject for other in others} == {f"app{n}: 2 to staging" for n in range(8)}
+    lost, sizes_that_won = 4, [2, 2, 2, 2, 1]
+    assert stage.server.pushes == lost + len(sizes_that_won)

@@ -27,7 +27,7 @@ _REFSPECS = ("+refs/heads/*:refs/heads/*", f"+{NOTES}*:{NOTES}*")
 """A pattern for the notes too: a plain name would make the fetch fail where there are none yet."""
 
 _TIDY_EVERY = 500
-"""Commits made between two ``git gc --auto``, which does nothing below some thousand loose objects."""
+"""Commits made and refs fetched between two ``git gc --auto``, which does nothing below some thousand loose objects."""
 
 
 class Mirror:
@@ -155,14 +155,19 @@ class Mirror:
             raise UnknownCommit(sha)
         return found
 
-    def push(self, updates: Sequence[RefUpdate]) -> dict[str, Pushed | SlipwayError]:
-        """See ``push.push``. What is done is remembered, also beyond a fetch that had begun before it."""
+    def push(self, updates: Sequence[RefUpdate], *, commits: int = 1) -> dict[str, Pushed | SlipwayError]:
+        """See ``push.push``. What is done is remembered, also beyond a fetch that had begun before it.
+
+        Args:
+            updates: the refs.
+            commits: how many each of them brings; tells when the mirror is to be tidied.
+        """
         results = push(self.git, self.url, self.name, updates)
         done = {one.ref: one.sha for one in updates if results[one.ref] is Pushed.DONE}
         with self._state:
             self._pushed_since_fetch.update(done)
             self._refs = _changed(self._refs or {}, done)
-            self._made_since_tidy += len(done)
+            self._made_since_tidy += len(done) * commits
         return results
 
     def _prepare(self) -> None:
@@ -245,6 +250,7 @@ class Mirror:
         lines = self.git.local("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", NOTES)
         refs = {name: sha for sha, _, name in (line.partition(" ") for line in _text(lines).split("\n")) if name}
         with self._state:
+            self._made_since_tidy += len(refs.items() - (self._refs or {}).items())
             self._refs = _changed(refs, self._pushed_since_fetch)
             due = first or self._made_since_tidy >= _TIDY_EVERY
             self._made_since_tidy = 0 if due else self._made_since_tidy

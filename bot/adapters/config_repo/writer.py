@@ -6,10 +6,10 @@ that needs no push ("it is there", "nothing to change", "the edit is refused") c
 after the caller asked.
 """
 
-import itertools
 import random
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -35,7 +35,19 @@ _AT_MOST = 250
 
 _PAUSE = 0.3
 
+_PATIENT = 2
+"""Races that a batch may lose at its full size. From the next one on it is halved each time: a small one is quick
+enough to get in between two pushes of somebody else's."""
+
 Caller = Waiting[Change, ConfigCommit | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """What an edit read, and what it made of that: on a newer head that reads alike, it need not be asked again."""
+
+    read: Mapping[str, bytes | None]
+    files: dict[str, bytes | None]
 
 
 @dataclass(slots=True)
@@ -70,48 +82,53 @@ class Writer:
 
     def _land(self, pending: list[Caller], take: Take[Change, ConfigCommit | None]) -> None:
         """Answer everyone in ``pending``, and who joins meanwhile."""
-        race, fetched_at = Race(self._mirror), 0.0
-        for attempt in itertools.count():
-            round_ = self._mirror.sound(partial(self._write, pending, take))
+        race, fetched_at, lost, size = Race(self._mirror), 0.0, 0, sys.maxsize
+        known: dict[Caller, _Edited] = {}
+        while pending:
+            batch = pending if len(pending) <= size else pending[:size]
+            round_ = self._mirror.sound(partial(self._write, batch, take if batch is pending else list, known))
             pushed = self._push(round_)
             match pushed:
                 case Pushed.DONE:
                     self._landed(round_)
-                    return
-                case Permanent() if len(pending) > 1:
-                    self._one_by_one(pending)
-                    return
+                    pending = _unanswered(pending)
+                    continue
+                case Permanent() if len(batch) > 1:
+                    self._one_by_one(batch)
                 case SlipwayError():
                     raise pushed
                 case Pushed.UNKNOWN:
                     race.broke()
-            _answer([(caller, answer) for caller, answer in round_.settled if caller.since < fetched_at])
-            pending = self._in_time([caller for caller in pending if not caller.answer.done()])
-            if not pending:
-                return
-            if round_.commits and attempt:
-                time.sleep(random.uniform(0, min(_PAUSE, 0.02 * attempt)))  # noqa: S311 - no secret
-            fetched_at = race.look()
+                case Pushed.RACED:
+                    lost += 1
+                    size = max(1, len(batch) // 2) if lost > _PATIENT else size
+                    time.sleep(random.uniform(0, min(_PAUSE, 0.02 * (lost - 1))))  # noqa: S311 - no secret
+            _answer([one for one in round_.settled if one[0].since < fetched_at and not one[0].answer.done()])
+            pending = self._in_time(_unanswered(pending))
+            if pending:
+                fetched_at = race.look()
 
-    def _write(self, pending: list[Caller], take: Take[Change, ConfigCommit | None]) -> _Round:
-        """Put a commit for everyone in ``pending`` on the head; who comes while that goes on is added to it."""
+    def _write(
+        self, batch: list[Caller], take: Take[Change, ConfigCommit | None], known: dict[Caller, _Edited]
+    ) -> _Round:
+        """Put a commit for everyone in ``batch`` on the head; who comes while that goes on is added to it."""
         round_ = _Round(self._mirror.head())
         self._mirror.history.follow(round_.head)
         with FastImport(self._mirror.git, self._committer) as stream:
-            for caller in pending:  # grows as it is walked
-                self._write_one(stream, round_, caller)
-                if caller is pending[-1] and len(pending) < _AT_MOST:
-                    pending += take()
+            for caller in batch:  # grows as it is walked
+                self._write_one(stream, round_, caller, known)
+                if caller is batch[-1] and len(batch) < _AT_MOST:
+                    batch += take()
         return round_
 
-    def _write_one(self, stream: FastImport, round_: _Round, caller: Caller) -> None:
+    def _write_one(self, stream: FastImport, round_: _Round, caller: Caller, known: dict[Caller, _Edited]) -> None:
         change = caller.item
         if change.id in round_.carried:
             round_.carried[change.id].append(caller)
             return
         try:
             found = self._find_id(round_.head, change.id)
-            files = {} if found else self._edited(round_, change)
+            files = {} if found else self._edited(round_, caller, known)
             modes = stream.modes(round_.tip, files)
         except (Damaged, GitFailure):
             raise
@@ -127,15 +144,25 @@ class Writer:
         round_.carried[change.id] = [caller]
         round_.overlay.update(files)
 
-    def _edited(self, round_: _Round, change: Change) -> dict[str, bytes | None]:
+    def _edited(self, round_: _Round, caller: Caller, known: dict[Caller, _Edited]) -> dict[str, bytes | None]:
         """What the edit changes on top of the round so far; empty where nothing."""
+        was_read: dict[str, bytes | None] = {}
 
         def read(path: str) -> bytes | None:
             if path in round_.overlay:
                 return round_.overlay[path]
             return self._mirror.objects.file(round_.head, path)
 
-        return {path: content for path, content in change.edit(read).items() if content != read(path)}
+        def noted(path: str) -> bytes | None:
+            was_read[path] = read(path)
+            return was_read[path]
+
+        before = known.get(caller)
+        if before is not None and all(read(path) == content for path, content in before.read.items()):
+            return before.files
+        files = {path: content for path, content in caller.item.edit(noted).items() if content != noted(path)}
+        known[caller] = _Edited(was_read, files)
+        return files
 
     def _find_id(self, head: str, id: str) -> ConfigCommit | None:  # noqa: A002 - the design's word for it
         commits = (self._mirror.find_commit(sha) for sha in self._mirror.history.carriers(head, ID, id))
@@ -146,7 +173,7 @@ class Writer:
         if not round_.commits:
             return None
         ref = self._mirror.branch_ref
-        return self._mirror.push([RefUpdate(ref, round_.tip)])[ref]
+        return self._mirror.push([RefUpdate(ref, round_.tip)], commits=len(round_.commits))[ref]
 
     def _landed(self, round_: _Round) -> None:
         self._mirror.history.grow(round_.commits)
@@ -179,6 +206,10 @@ def require_id(change: Change) -> None:
     """A change whose message does not carry its id would be made twice: a mistake of the caller."""
     if (ID, change.id) not in parse_trailers(change.message):
         raise ValueError(f"the message of change {change.id!r} does not end in its {ID} trailer")
+
+
+def _unanswered(callers: Iterable[Caller]) -> list[Caller]:
+    return [caller for caller in callers if not caller.answer.done()]
 
 
 def _answer(answers: Iterable[tuple[Caller, ConfigCommit | Exception | None]]) -> None:
