@@ -149,10 +149,13 @@ class Worker:
 
     def run(self) -> None:
         """Start, and work until SIGTERM or SIGINT; then stop, and end the process where a step does not end in time."""
-        # A pipe, not an Event: a handler that sets an Event which this thread waits for can wait for itself.
+        # A pipe, not an Event: a handler that sets an Event which this thread waits for can wait for itself. And the
+        # wake-up file, not the handler, writes to it: a signal that another thread gets does not wake this one.
         reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: os.write(writing, b"."))
+            signal.signal(number, lambda *_: None)
         self.start()
         os.read(reading, 1)
         if not self.stop():
