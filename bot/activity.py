@@ -19,6 +19,7 @@ NEWEST = {
     "build": 200,
     "sync": 200,
     "rollback": 50,
+    "shared": 20,
     "approve": 50,
     "effect": 20,
     "catalog": 10,
@@ -144,6 +145,14 @@ def about(job_id: str) -> About:
         case ["sync" | "rollback" as what, app, environment, commit, *_]:
             happens = {"sync": "Rollout", "rollback": "Rollback"}[what]
             return About(f"{happens} of {app} on {environment}", app=app, environment=environment, commit=commit)
+    return _about_config(job_id)
+
+
+def _about_config(job_id: str) -> About:
+    """What a job's id tells of it that is about no app."""
+    match job_id.split("/"):
+        case ["shared", environment, commit, _]:
+            return About(f"Rollout of {environment}'s shared files", environment=environment, commit=commit)
         case ["approve" | "effect" as looked, number, *_] if number.isdecimal():
             subject = "Approval of promotion" if looked == "approve" else "Effect of pull request"
             return About(f"{subject} #{number}", pull_request=int(number))

@@ -30,9 +30,13 @@ def build_job(app: str, image: str, sha: str, attempt: int = 1) -> Job:
 
 
 def sync_job(app: str, environment: str, commit: str, attempt: int = 1) -> Job:
-    """Make one app in one environment match a config commit; syncs of the same place run one at a time."""
+    """Make one app in one environment match a config commit; syncs of the same place run one at a time.
+
+    Without an app: the environment's shared files.
+    """
     values = {"app": app, "environment": environment, "commit": commit, "attempt": attempt}
-    return Job("sync", f"sync/{app}/{environment}/{commit}/{attempt}", f"{app}/{environment}", values)
+    about = f"sync/{app}/{environment}" if app else f"shared/{environment}"
+    return Job("sync", f"{about}/{commit}/{attempt}", f"{app}/{environment}", values)
 
 
 AUTOMATIC = "auto"
@@ -138,15 +142,25 @@ def again(job_id: str) -> Job:
         case ["rollback", app, environment, commit, to, attempt] if attempt.isdecimal():
             wish = None if to == AUTOMATIC else Wish(to)
             return rollback_job(app, environment, commit, int(attempt) + 1, wish=wish)
-        case ["approve", number, trigger, attempt] if number.isdecimal() and attempt.isdecimal():
-            return approve_job(int(number), trigger, int(attempt) + 1)
-        case ["effect", number, head, attempt] if number.isdecimal() and attempt.isdecimal():
-            return effect_job(int(number), head, int(attempt) + 1)
         case ["promote", app, environment, sha, attempt] if attempt.isdecimal():
             return promote_job(app, environment, sha, int(attempt) + 1, by="")
         case ["build", *_]:
             raise Permanent(f"{job_id} is part of a release: retry that, as in `retry release/APP/SHA/1`.")
+    if (found := _again_without_app(job_id)) is not None:
+        return found
     raise Permanent(
         f"{job_id!r} is not the id of a job. Ids look like release/APP/SHA/1, sync/APP/ENVIRONMENT/COMMIT/1, "
         "promote/APP/ENVIRONMENT/SHA/1 and approve/NUMBER/OCCASION/1; comments, logs and the dashboard name them."
     )
+
+
+def _again_without_app(job_id: str) -> Job | None:
+    """The next attempt of a job that is about no app."""
+    match job_id.split("/"):
+        case ["approve", number, trigger, attempt] if number.isdecimal() and attempt.isdecimal():
+            return approve_job(int(number), trigger, int(attempt) + 1)
+        case ["effect", number, head, attempt] if number.isdecimal() and attempt.isdecimal():
+            return effect_job(int(number), head, int(attempt) + 1)
+        case ["shared", environment, commit, attempt] if attempt.isdecimal():
+            return sync_job("", environment, commit, int(attempt) + 1)
+    return None

@@ -5,9 +5,8 @@ only about heads in it: a stranger's pull request shall not make the bot ask any
 """
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import structlog
 
@@ -19,9 +18,8 @@ from bot.messages import one_line
 from bot.messages.effect import PlaceEffect
 from bot.services import Services
 from bot.steps.check_catalog import CONTEXT as CATALOG_CONTEXT
-from bot.steps.rollout import objects_of
-from bot.steps.shared import shared_objects
-from bot.steps.state import CATALOG, changing_paths, decode, read_catalog
+from bot.steps.objects import bases_of, objects_of
+from bot.steps.state import CATALOG, SHARED, app_of, changing_paths, decode, read_catalog
 
 LOG = structlog.get_logger()
 
@@ -101,7 +99,7 @@ def _places(services: Services, catalog: Catalog, tree: str, changed: Iterable[s
     paths = tuple(changed)
     for environment in catalog.environments:
         if touches(environment.shared, paths):
-            yield "", environment.name
+            yield SHARED, environment.name
         for app in catalog.apps:
             if touches(_paths_of(services, tree, app, environment), paths):
                 yield app.name, environment.name
@@ -164,18 +162,15 @@ def try_place(services: Services, subject: Subject, app_name: str, environment_n
     environment = catalog.environment(environment_name)
     target = Target(environment.cluster, environment.namespace)
     try:
-        found = services.clusters.compare(target, _objects(services, tree, catalog, app_name, environment))
+        app = app_of(catalog, app_name, environment)
+        objects = objects_of(services, tree, app, environment)
+        bases = bases_of(services, tree, app, environment, objects)
+        found = services.clusters.compare(target, [*objects, *bases])
     except Permanent as error:
         return PlaceEffect(app_name, environment_name, problem=services.redact(str(error)))
-    return PlaceEffect(app_name, environment_name, tuple(_redacted(services, one) for one in found))
-
-
-def _objects(
-    services: Services, tree: str, catalog: Catalog, app: str, environment: Environment
-) -> list[Mapping[str, Any]]:
-    if not app:
-        return shared_objects(services, tree, environment)
-    return objects_of(services, tree, catalog.app(app), environment)
+    others = {(base["kind"], base["metadata"]["name"]) for base in bases}
+    own = tuple(_redacted(services, one) for one in found if (one.kind, one.name) not in others)
+    return PlaceEffect(app_name, environment_name, own)
 
 
 def _redacted(services: Services, one: Difference) -> Difference:

@@ -33,7 +33,7 @@ from bot.steps.approve import is_promotion, review
 from bot.steps.barriers import barrier_before
 from bot.steps.entries import lifted_releases, missing_entries
 from bot.steps.source import tracked_branch, tracked_head
-from bot.steps.state import CATALOG, HOLDS, catalog_now, deployment, outcome, read_catalog
+from bot.steps.state import CATALOG, HOLDS, SHARED, catalog_now, deployment, outcome, read_catalog, shared_app
 
 LOG = structlog.get_logger()
 
@@ -147,20 +147,27 @@ def _catalog_checks(services: Services, head: str) -> Iterator[Job]:
 
 
 def _syncs(services: Services, head: str) -> Iterator[Job]:
-    """One for each app and environment: the newest config commit that changed it; where that failed, what follows."""
+    """One for each app and environment, shared files first: the newest config commit that changed it.
+
+    Where that failed, what follows.
+    """
     catalog = read_catalog(services.config, head)
-    for app in catalog.apps:
-        for environment in catalog.environments:
-            try:
-                deployed = deployment(services.config, head, app, environment)
-            except SlipwayError as error:
-                LOG.warning("cannot look", app=app.name, environment=environment.name, reason=str(error))
-                continue
-            if deployed.changed_in is not None and not deployed.waiting:
-                yield sync_job(app.name, environment.name, deployed.changed_in)
-                note = outcome(services.config, deployed.changed_in, app.name, environment.name)
-                if note is not None and note.outcome is Outcome.FAILED:
-                    yield rollback_job(app.name, environment.name, deployed.changed_in)
+    with_shared = [environment for environment in catalog.environments if environment.shared]
+    places = [
+        *((shared_app(environment), environment) for environment in with_shared),
+        *((app, environment) for app in catalog.apps for environment in catalog.environments),
+    ]
+    for app, environment in places:
+        try:
+            deployed = deployment(services.config, head, app, environment)
+        except SlipwayError as error:
+            LOG.warning("cannot look", app=app.name, environment=environment.name, reason=str(error))
+            continue
+        if deployed.changed_in is not None and not deployed.waiting:
+            yield sync_job(app.name, environment.name, deployed.changed_in)
+            note = outcome(services.config, deployed.changed_in, app.name, environment.name)
+            if note is not None and note.outcome is Outcome.FAILED and app.name != SHARED:
+                yield rollback_job(app.name, environment.name, deployed.changed_in)
 
 
 def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iterator[Job]:

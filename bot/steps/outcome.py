@@ -12,7 +12,7 @@ from bot.services import Services
 from bot.steps.people import Approval, approval_of_commit
 from bot.steps.report import report_failure, report_on_promotion, report_progress, set_environment_status
 from bot.steps.rollback import arrived, is_rollback
-from bot.steps.state import Place, deployment, look
+from bot.steps.state import SHARED, Place, deployment, look, manifest_files
 from bot.steps.take_back import UnapprovedMerge, puts_back, unapproved_merge
 
 
@@ -59,11 +59,18 @@ def subject_of(services: Services, app: str, environment: str, commit_sha: str) 
         brought=brought,
         went_back=brought and not moved_on,
         approved_by=approval.by,
-        unapproved=gated and not approval.by and before is not None and not _needs_none(services, place, commit),
+        unapproved=gated and not approval.by and _served_before(services, place, commit, before),
         pull_request=approval.pull_request,
         next_environment=following.name if following else None,
         to_take_back=unapproved_merge(services, place, commit, approval) if gated else None,
     )
+
+
+def _served_before(services: Services, place: Place, commit: ConfigCommit, before: Release | None) -> bool:
+    """Whether the commit changed what was there: bringing an app in at first needs no approval, nor taking one back."""
+    if place.app.name == SHARED and commit.parents:
+        return bool(manifest_files(services.config, commit.parents[0], place.app, place.environment))
+    return before is not None and not _needs_none(services, place, commit)
 
 
 def _needs_none(services: Services, place: Place, commit: ConfigCommit) -> bool:
@@ -116,7 +123,8 @@ def tell_failed(
 
 def tell_unapproved(services: Services, app: str, environment: str, commit: str, subject: Subject) -> None:
     """A gated path was changed without the approvals that the catalog asks for: said on the commit itself."""
-    text = f"{app} on {environment} was changed without approval"
+    what = app if app != SHARED else "What all share"
+    text = f"{what} on {environment} was changed without approval"
     context = f"slipway/{environment}"
     url = services.commit_url(commit)
     services.forge.set_status(

@@ -3,18 +3,15 @@
 The only steps that write to a cluster.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bot.audit import OutcomeNote
-from bot.catalog import App, Environment
 from bot.errors import Transient
 from bot.facts import Applied, Diagnosis, Rollout, Target
 from bot.releases import Outcome
 from bot.services import Services
-from bot.steps.render import objects
+from bot.steps.objects import bases_of, objects_of
 from bot.steps.state import deployment, look, outcome
 
 LOOK_SECONDS = 5.0
@@ -62,13 +59,10 @@ def apply(services: Services, app: str, environment: str, commit: str) -> Applie
     place = look(services.config, app, environment)
     target = Target(place.environment.cluster, place.environment.namespace)
     started_at = services.clock.now()
-    applied = services.clusters.apply(target, objects_of(services, commit, place.app, place.environment))
+    objects = objects_of(services, commit, place.app, place.environment)
+    bases = bases_of(services, place.head, place.app, place.environment, objects)
+    applied = services.clusters.apply(target, [*bases, *objects])
     return AppliedSet(commit, target, applied, started_at.isoformat())
-
-
-def objects_of(services: Services, commit: str, app: App, environment: Environment) -> list[Mapping[str, Any]]:
-    """The app's objects in an environment at a commit (or tree) of the config repo."""
-    return [*objects(services.config, services.renderer, commit, app, environment)]
 
 
 def watch(services: Services, app: str, environment: str, applied: AppliedSet) -> Look:

@@ -28,6 +28,10 @@ HOLDS = ".slipway/holds"
 FURTHEST_BACK = 50
 """Changes of the catalog that are gone back for a good one."""
 
+SHARED = ""
+"""The app whose files are the ``shared`` ones of an environment: they are synced as an app's are. No app has this name.
+"""
+
 MANIFEST_ENDINGS = (".yaml", ".yml")
 
 
@@ -50,8 +54,23 @@ def look(config: ConfigRepo, app_name: str, environment_name: str) -> Place:
     """
     head = config.fetch()
     catalog = read_catalog(config, head)
-    app, environment = catalog.app(app_name), catalog.environment(environment_name)
+    environment = catalog.environment(environment_name)
+    app = app_of(catalog, app_name, environment)
     return Place(head, catalog, app, environment, deployment(config, head, app, environment))
+
+
+def app_of(catalog: Catalog, name: str, environment: Environment) -> App:
+    """The app of that name, or what stands for an environment's shared files.
+
+    Raises:
+        Permanent: there is no such app.
+    """
+    return catalog.app(name) if name != SHARED else shared_app(environment)
+
+
+def shared_app(environment: Environment) -> App:
+    """The shared files of an environment as an app: no image of a release is among them."""
+    return App(name=SHARED, source="", image="shared.invalid/none", manifests=environment.shared)
 
 
 def read_catalog(config: ConfigHistory, commit: str) -> Catalog:

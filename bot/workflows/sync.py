@@ -105,7 +105,7 @@ def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: 
             "say that it failed",
             lambda: outcome.tell_failed(services, app, environment, commit, subject, failure),
         )
-        if result.outcome is Outcome.FAILED:
+        if result.outcome is Outcome.FAILED and app:  # shared files have no release to go back to
             run.start(rollback_job(app, environment, commit, evidence=result.evidence))
         return Ended(result.outcome.value, result.reason, retry=result.outcome is Outcome.UNKNOWN)
     tell(run, "say live", lambda: outcome.tell_healthy(services, app, environment, subject, result.seconds))

@@ -92,6 +92,9 @@ class World:
         default_factory=lambda: {"gate": "pull-request", "approvals": 1, "approvers": [f"@{APPROVER}"]}
     )
 
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Environment -> further keys of it in the catalog."""
+
     # ------------------------------------------------------------ setting the scene
 
     def add_app(self, app: str, *, source: str | None = None, private: bool = False, **keys: Any) -> "AppWorld":
@@ -128,6 +131,7 @@ class World:
             *({"name": "qa", "cluster": "staging", "namespace": "qa", **qa} for qa in [self.qa] if qa),
             {"name": "production", "cluster": "production", "namespace": "production", **self.gate},
         ]
+        environments = [environment | self.keys.get(environment["name"], {}) for environment in environments]
         return yaml.safe_dump({"environments": environments, "apps": self.apps}, sort_keys=False)
 
     @property

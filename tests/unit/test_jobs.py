@@ -46,6 +46,8 @@ def test_ids_are_made_of_what_the_work_is_about() -> None:
     assert build_job("site", "r.example.com/site", SHA).id == f"build/r.example.com/site/{SHA}/1"
     assert approve_job(7, "review-17-APPROVED").id == "approve/7/review-17-APPROVED/1"
     assert reconcile_job("5").id == "reconcile/5"
+    assert sync_job("", "staging", SHA).id == f"shared/staging/{SHA}/1"
+    assert again(sync_job("", "staging", SHA).id) == sync_job("", "staging", SHA, 2)
     assert again(effect_job(7, SHA).id) == effect_job(7, SHA, 2)
 
 
