@@ -277,6 +277,20 @@ def test_doubled_comment_of_the_bot_is_removed(scene: Stage, forge: GitHubForge)
     assert left == [("slipway-bot", f"{MARKER}\nbuilt"), ("ann", f"{MARKER}\nbuilding")]
 
 
+def test_status_whose_answer_was_lost_is_not_doubled(scene: Stage, forge: GitHubForge) -> None:
+    def say(state: StatusState, description: str) -> None:
+        forge.set_status(REPO, head(scene), context="slipway/staging", state=state, description=description, url=None)
+
+    scene.forge.faults.add("POST", "/statuses/", perform_then_drop())
+    with pytest.raises(UnknownOutcome):
+        say(StatusState.PENDING, "rolling out")
+    say(StatusState.PENDING, "rolling out")
+    say(StatusState.SUCCESS, "")
+    say(StatusState.SUCCESS, "")
+    said = [status.state for status in scene.repo().get_commit(head(scene)).get_statuses()]
+    assert said == ["success", "pending"]
+
+
 def test_status_is_set_once_however_long_its_description(scene: Stage, forge: GitHubForge) -> None:
     forge.set_status(
         REPO, head(scene), context="slipway/staging", state=StatusState.FAILURE, description="x" * 200, url="https://s/"

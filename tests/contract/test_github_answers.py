@@ -184,12 +184,12 @@ def test_merge_squashes_exactly_the_head_with_our_words(server: ScriptedServer, 
 
 
 def test_long_description_of_a_status_is_cut(server: ScriptedServer, forge: GitHubForge) -> None:
-    server.script(Answer(201, {"id": 1}))
+    server.script(Answer(200, {"statuses": []}), Answer(201, {"id": 1}))
     forge.set_status(
         REPO, SHA, context="slipway/staging", state=StatusState.FAILURE, description="x" * 200, url="https://s/"
     )
-    assert server.lines == [f"POST /api/v3/repos/web-team/shop/statuses/{SHA}"]
-    assert server.received[0].json() == {
+    assert server.lines[1] == f"POST /api/v3/repos/web-team/shop/statuses/{SHA}"
+    assert server.received[1].json() == {
         "state": "failure",
         "context": "slipway/staging",
         "description": "x" * 139 + "…",

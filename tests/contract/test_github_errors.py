@@ -319,7 +319,7 @@ def test_merge_whose_answer_names_no_commit_is_unknown(server: ScriptedServer, f
 def test_unavailable_statuses_cost_one_log_line(
     server: ScriptedServer, forge: GitHubForge, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.script(refused(status), refused(status))
+    server.script(*[refused(status)] * 4)
     for _ in range(2):
         forge.set_status(
             REPO, SHA, context="slipway/staging", state=StatusState.SUCCESS, description="healthy", url=None
@@ -327,8 +327,14 @@ def test_unavailable_statuses_cost_one_log_line(
     assert capsys.readouterr().out.count("github_unavailable") == 1
 
 
+def test_status_is_set_where_statuses_cannot_be_read(server: ScriptedServer, forge: GitHubForge) -> None:
+    server.script(refused(404), Answer(201, {"id": 1}))
+    forge.set_status(REPO, SHA, context="slipway/staging", state=StatusState.SUCCESS, description="", url=None)
+    assert [line.split()[0] for line in server.lines] == ["GET", "POST"]
+
+
 def test_broken_server_is_no_missing_capability(server: ScriptedServer, forge: GitHubForge) -> None:
-    server.script(refused(502))
+    server.script(Answer(200, {"statuses": []}), refused(502))
     with pytest.raises(UnknownOutcome):
         forge.set_status(REPO, SHA, context="slipway/staging", state=StatusState.SUCCESS, description="", url=None)
 

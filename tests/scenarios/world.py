@@ -16,13 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from wsgiref.types import WSGIApplication
 
 import requests
 import yaml
 
 from bot.adapters.registry.images import HttpRegistry
 from bot.audit import OutcomeNote, outcome_of
-from bot.sandbox.cluster import Cluster, write_kubeconfig
+from bot.sandbox.cluster import Answerer, Cluster, write_kubeconfig
 from bot.sandbox.forge import Forge
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ metadata:
   name: {app}
 spec:
   replicas: 2
-  progressDeadlineSeconds: 3
+  progressDeadlineSeconds: {deadline}
   selector:
     matchLabels: {{app: {app}}}
   template:
@@ -91,6 +92,9 @@ class World:
     gate: dict[str, Any] = field(
         default_factory=lambda: {"gate": "pull-request", "approvals": 1, "approvers": [f"@{APPROVER}"]}
     )
+    hooks: dict[str, int] = field(default_factory=dict)
+    deadline_seconds: int = 3
+    """How long a rollout may show no progress. Where the bot is killed meanwhile, long."""
 
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Environment -> further keys of it in the catalog."""
@@ -104,12 +108,16 @@ class World:
         people = {DEVELOPER: "write", APPROVER: "write", BOT: "write"}
         if not any(known["source"] == source for known in self.apps):
             self.forge.create_repo(source, private=private, collaborators=people)
-            self.forge.add_webhook(source, self.webhook_url, self.variables["GITHUB_WEBHOOK_SECRET"])
+            self.add_webhook(source)
         self.apps.append({"name": app, "source": source, "branch": "master", "image": image, **keys})
-        manifest = DEPLOYMENT.format(app=app, image=image)
+        manifest = DEPLOYMENT.format(app=app, image=image, deadline=self.deadline_seconds)
         files: dict[str, str | None] = {f"{name}/{app}.yaml": manifest for name in self.namespaces}
         self.forge.commit(CONFIG, "master", files | {"slipway.yaml": self.catalog()}, f"Add {app}", DEVELOPER)
         return AppWorld(self, app, source, image)
+
+    def add_webhook(self, repo: str) -> None:
+        """Have GitHub tell the bot of what happens in a repository."""
+        self.hooks[repo] = self.forge.add_webhook(repo, self.webhook_url, self.variables["GITHUB_WEBHOOK_SECRET"])
 
     def change_app(self, app: str, **keys: Any) -> None:
         """Change an app's keys in the catalog."""
@@ -247,8 +255,9 @@ class AppWorld:
 class Bot:
     """The bot's processes: ``web`` and ``worker``, started and stopped as often as a test likes."""
 
-    def __init__(self, world: World, name: str = "bot") -> None:
+    def __init__(self, world: World, name: str = "bot", variables: Mapping[str, str] | None = None) -> None:
         self._world = world
+        self._variables = dict(variables or {})
         self._log = world.folder / f"{name}.log"
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -264,9 +273,16 @@ class Bot:
         if not commands or web() in commands:
             until(f"the web process; see {self._log}", self._ready)
 
+    def run(self, *arguments: str) -> str:
+        """Run one of the bot's commands to its end; what it prints."""
+        command = [sys.executable, "-m", "bot", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self._environment(), stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+
     def _environment(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
-        return {**inherited, **self._world.variables}
+        return {**inherited, **self._world.variables, **self._variables}
 
     def _ready(self) -> bool:
         dead = [process for process in self._processes if process.poll() is not None]
@@ -285,6 +301,11 @@ class Bot:
             process.wait(30)
         self._processes.clear()
 
+    @property
+    def alive(self) -> bool:
+        """Whether all that were started still run."""
+        return bool(self._processes) and all(process.poll() is None for process in self._processes)
+
     def log(self) -> str:
         """What they wrote."""
         return self._log.read_text() if self._log.exists() else ""
@@ -301,8 +322,23 @@ def worker() -> list[str]:
     return [sys.executable, "-m", "bot", "worker"]
 
 
+@dataclass(frozen=True, slots=True)
+class Middleware:
+    """Who looks on, or meddles, in front of the stand-ins."""
+
+    github: Callable[[WSGIApplication], WSGIApplication] | None = None
+    cluster: Callable[[Answerer], Answerer] | None = None
+
+
 @contextmanager
-def world(folder: Path, database_url: str, *, registry_host: str, docker_host: str | None = None) -> Iterator[World]:
+def world(
+    folder: Path,
+    database_url: str,
+    *,
+    registry_host: str,
+    docker_host: str | None = None,
+    middleware: Middleware = Middleware(),
+) -> Iterator[World]:
     """The servers, without the bot.
 
     Args:
@@ -310,11 +346,12 @@ def world(folder: Path, database_url: str, *, registry_host: str, docker_host: s
         database_url: the bot's.
         registry_host: a registry that runs.
         docker_host: the engine that builds; None takes the stand-in's builder.
+        middleware: what stands in front of the stand-ins.
     """
     with (
-        Forge(folder / "github") as forge,
-        Cluster("staging", namespaces=["staging", "qa"]) as staging,
-        Cluster("production", namespaces=["production"]) as production,
+        Forge(folder / "github", middleware=middleware.github) as forge,
+        Cluster("staging", namespaces=["staging", "qa"], middleware=middleware.cluster) as staging,
+        Cluster("production", namespaces=["production"], middleware=middleware.cluster) as production,
     ):
         clusters = {"staging": staging, "production": production}
         write_kubeconfig(folder / "kubeconfig", clusters)
@@ -339,7 +376,7 @@ def world(folder: Path, database_url: str, *, registry_host: str, docker_host: s
         }
         made = World(folder, forge, registry_host, clusters, git_dir, variables, port)
         forge.commit(CONFIG, "master", {"README.md": "# Config\n"}, "Begin", DEVELOPER)
-        forge.add_webhook(CONFIG, made.webhook_url, variables["GITHUB_WEBHOOK_SECRET"])
+        made.add_webhook(CONFIG)
         yield made
 
 

@@ -117,6 +117,14 @@ def reviews(sent: Iterable[Json]) -> tuple[Review, ...]:
     return tuple(sorted(found, key=lambda review: (review.submitted_at, review.id)))
 
 
+def says_status(combined: Json, status: Json) -> bool:
+    """Whether a commit's combined status holds this very one. An empty text may come back as null."""
+    return any(
+        all((known.get(key) or "") == (value or "") for key, value in status.items())
+        for known in combined.get("statuses") or ()
+    )
+
+
 def utc(text: str | None) -> str | None:
     """An RFC 3339 time in UTC; text that is no such time as it is."""
     if not text:

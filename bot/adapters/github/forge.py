@@ -295,19 +295,35 @@ class GitHubForge:
     def set_status(
         self, repo: str, sha: str, *, context: str, state: StatusState, description: str, url: str | None
     ) -> None:
-        """POST /repos/{repo}/statuses/{sha}."""
+        """POST /repos/{repo}/statuses/{sha}, unless the newest of that context says so already."""
         status = {"state": state.value, "context": context, "description": _cut(description), "target_url": url}
 
         def ask(hub: Github) -> None:
             sent = {key: value for key, value in status.items() if value is not None}
             hub.requester.requestJsonAndCheck("POST", f"/repos/{repo}/statuses/{sha}", input=sent)
 
+        if self._says(repo, sha, status):
+            return
         try:
             self._client.ask(repo, f"set the status of commit {sha} of {repo}", ask, write=True)
         except SlipwayError as error:
             if status_of(error) not in UNAVAILABLE:
                 raise
             self._without(repo, "statuses", error)
+
+    def _says(self, repo: str, sha: str, status: Json) -> bool:
+        """GET /repos/{repo}/commits/{sha}/status. Where it cannot be read it is set again, which does no harm."""
+
+        def ask(hub: Github) -> bool:
+            _, combined = hub.requester.requestJsonAndCheck("GET", f"/repos/{repo}/commits/{sha}/status?per_page=100")
+            return github_json.says_status(combined, status)
+
+        try:
+            return self._client.ask(repo, f"read the statuses of commit {sha} of {repo}", ask)
+        except SlipwayError as error:
+            if status_of(error) not in UNAVAILABLE:
+                raise
+            return False
 
     def _without(self, about: str, capability: str, error: SlipwayError) -> None:
         """One log line for what GitHub will not do here, however often it is tried."""

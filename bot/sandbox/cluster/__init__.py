@@ -19,13 +19,16 @@ from bot.sandbox.cluster.http import Front, Logged
 from bot.sandbox.cluster.objects import Objects, Target, WriteOptions
 from bot.sandbox.cluster.pods import NODES, log_of, register_node
 from bot.sandbox.cluster.resources import Resource
-from bot.sandbox.cluster.router import Denial, Router
+from bot.sandbox.cluster.router import Answer, Denial, Request, Router
 from bot.sandbox.cluster.store import Obj, Store, key_of
 from bot.sandbox.cluster.tls import make_certificate
 from bot.sandbox.cluster.world import FailReason, Failure, Settings, World
 from bot.sandbox.faults import Faults
 
 _HISTORY = 20_000
+
+Answerer = Callable[[Request], Answer]
+"""What answers one request."""
 
 
 class Cluster:
@@ -41,10 +44,12 @@ class Cluster:
         known_images: Callable[[str], bool] | None = None,
         tls: bool = False,
         history_limit: int = _HISTORY,
+        middleware: Callable[[Answerer], Answerer] | None = None,
     ) -> None:
         """``rollout_seconds``: what a rolling update of a few pods takes. ``known_images``: what can be pulled.
 
-        ``tls``: serve https with a certificate of its own; kubectl sends its token no other way.
+        ``tls``: serve https with a certificate of its own; kubectl sends its token no other way. ``middleware`` sees
+        the exchanges that no fault disturbs.
         """
         self.name = name
         self.user = user
@@ -58,7 +63,8 @@ class Cluster:
         self._router = Router(self._objects, {self.token: user}, lambda pod, name: log_of(self._world, pod, name))
         self._certificate = make_certificate() if tls else None
         context = self._certificate.server_context() if self._certificate else None
-        self._front = Front(self._router.answer, self.faults, context)
+        answer = middleware(self._router.answer) if middleware else self._router.answer
+        self._front = Front(answer, self.faults, context)
         for node in NODES:
             register_node(self._world, node)
         for namespace in ("default", "kube-system", "kube-public", *namespaces):

@@ -96,6 +96,7 @@ class WebhookFaults:
         double: the probability of sending one twice.
         hold: keep everything back until this is replaced.
         shuffle: send what waits (after a hold, or behind a slow receiver) in any order.
+        dropped, repeated: how many were so far.
     """
 
     drop: float = 0.0
@@ -103,6 +104,8 @@ class WebhookFaults:
     hold: bool = False
     shuffle: bool = False
     seed: int = 0
+    dropped: int = field(default=0, init=False)
+    repeated: int = field(default=0, init=False)
     _random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +115,8 @@ class WebhookFaults:
         """What is really sent of the deliveries that wait, and in which order."""
         kept = [item for item in waiting if self._random.random() >= self.drop]
         sent = [copy for item in kept for copy in [item] * (2 if self._random.random() < self.double else 1)]
+        self.dropped += len(waiting) - len(kept)
+        self.repeated += len(sent) - len(kept)
         if self.shuffle:
             self._random.shuffle(sent)
         return sent

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Blueprint, Flask, Request, Response, jsonify, request, send_file, url_for
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -39,6 +39,7 @@ class Registry:
         login: who is let in, or None for everybody.
         bearer: ask for tokens (given for the login at ``/token``) instead of the login itself.
         token_seconds: how long a token is good for.
+        middleware: sees the exchanges that no fault disturbs.
 
     Attributes:
         host: ``127.0.0.1:PORT``, as in an image reference.
@@ -47,12 +48,18 @@ class Registry:
     """
 
     def __init__(
-        self, root: Path, *, login: Login | None = None, bearer: bool = False, token_seconds: float = 300
+        self,
+        root: Path,
+        *,
+        login: Login | None = None,
+        bearer: bool = False,
+        token_seconds: float = 300,
+        middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
     ) -> None:
         self.faults = Faults()
         self.requests: list[str] = []
-        application = create_app(Store(root), _guard(login, token_seconds if bearer else None))
-        faulty = self.faults.in_front_of(application)
+        application: WSGIApplication = create_app(Store(root), _guard(login, token_seconds if bearer else None))
+        faulty = self.faults.in_front_of(middleware(application) if middleware else application)
 
         def noted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             query = environ.get("QUERY_STRING", "")

@@ -1,0 +1,152 @@
+"""Kills the worker at a write: it stands in front of the stand-ins and sees each request that changes something.
+
+BEFORE, the worker dies and the write never happens. AFTER, the write happens and the worker dies without its answer.
+Either way nothing of the bot is touched: its process group gets SIGKILL from outside.
+"""
+
+import io
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import TypeVar
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from werkzeug.wrappers import Response
+
+from bot.sandbox.cluster import Answerer
+from bot.sandbox.cluster.router import Answer, Request
+
+T = TypeVar("T")
+
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+_NO_EFFECT = ("/git-upload-pack", "/blobs/uploads/")
+"""A fetch, and the beginning of an upload, which shows nowhere and is not looked for."""
+
+_PUSHED = re.compile(rb"[0-9a-f]{40} [0-9a-f]{40} (refs/[^\0\n ]+)")
+_NAMES = (
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+"), "UPLOAD"),
+    (re.compile(r"[0-9a-f]{7,40}"), "SHA"),
+    (re.compile(r"/[0-9]+(?=/|$)"), "/N"),
+)
+
+
+class Moment(Enum):
+    """When to kill."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+FIRST = ", no. 1"
+
+Choice = Callable[[str], Moment | None]
+"""Takes a write, such as ``github: POST /repos/acme/config/pulls, no. 1``, and says when to kill; None lets it pass."""
+
+
+class Executioner:
+    """One for all stand-ins of a world, so that the writes are told apart over all of them."""
+
+    def __init__(self) -> None:
+        self.kill: Callable[[], None] = lambda: None
+        self.choose: Choice | None = None
+        self.say: Callable[[str], None] = lambda _: None
+        self.killed: list[str] = []
+        self._done: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def in_front_of(self, name: str) -> Callable[[WSGIApplication], WSGIApplication]:
+        """For a stand-in that speaks WSGI."""
+
+        def wrap(application: WSGIApplication) -> WSGIApplication:
+            def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+                kind = _kind(environ)
+                return self._meet(
+                    f"{name}: {kind}" if kind else None,
+                    lambda: application(environ, start_response),
+                    lambda: Response.from_app(application, environ, buffered=True).close(),
+                )
+
+            return guarded
+
+        return wrap
+
+    def in_front_of_cluster(self, answerer: Answerer) -> Answerer:
+        """For the cluster stand-in; a dry run changes nothing."""
+
+        def guarded(request: Request) -> Answer:
+            write = request.method in WRITES and "dryRun" not in request.query
+
+            def answer() -> Answer:
+                return answerer(request)
+
+            return self._meet(f"cluster: {request.method} {request.path}" if write else None, answer, answer)
+
+        return guarded
+
+    def _meet(self, kind: str | None, answer: Callable[[], T], perform: Callable[[], object]) -> T:
+        """Let a request pass, or kill around it. A write keeps its ordinal until it was performed."""
+        if kind is None or self.choose is None:
+            return answer()
+        with self._lock:
+            # What is written to a cluster or as a blob is the same each time, and is written again without looking.
+            write = f"{kind}, no. {self._done[kind] + 1}" if kind.startswith("github") else kind + FIRST
+            moment = self.choose(write)
+            if moment is not Moment.BEFORE:
+                self._done[kind] += 1
+            if moment is not None:
+                if moment is Moment.AFTER:
+                    perform()
+                self.killed.append(f"{moment.value} {write}")
+                self.say(f"  kill {moment.value} {write}")
+                self.kill()
+        if moment is not None:
+            raise ConnectionAbortedError
+        return answer()
+
+
+def each_write() -> Choice:
+    """Kill before and after every write."""
+    met: Counter[str] = Counter()
+
+    def choose(write: str) -> Moment | None:
+        met[write] += 1
+        return {1: Moment.BEFORE, 2: Moment.AFTER}.get(met[write])
+
+    return choose
+
+
+def each_kind() -> Choice:
+    """Kill once at the first write of each kind, in turns before and after it."""
+    met: set[str] = set()
+
+    def choose(write: str) -> Moment | None:
+        if write in met or not write.endswith(FIRST):
+            return None
+        met.add(write)
+        return Moment.BEFORE if len(met) % 2 else Moment.AFTER
+
+    return choose
+
+
+def _kind(environ: WSGIEnvironment) -> str | None:
+    """What a request changes, without what differs from one try to the next; None where it changes nothing."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    if method not in WRITES or path.endswith(_NO_EFFECT):
+        return None
+    body = _body(environ)  # read in any case: what stays in the connection would be taken for the next request
+    if path.endswith("/git-receive-pack"):
+        pushed = _PUSHED.search(body)
+        return f"push {pushed[1].decode()}" if pushed else None
+    for pattern, name in _NAMES:
+        path = pattern.sub(name, path)
+    return f"{method} {path}"
+
+
+def _body(environ: WSGIEnvironment) -> bytes:
+    """The request's body, which is put back for the application."""
+    length = environ.get("CONTENT_LENGTH")
+    body: bytes = environ["wsgi.input"].read(int(length)) if length else environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body

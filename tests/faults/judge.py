@@ -1,0 +1,190 @@
+"""Judges a stage from outside, when all is quiet: what is lost, stuck, doubled, or went backwards."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from bot.facts import JobRecord, JobState
+from tests.faults import history
+from tests.faults.history import History
+from tests.faults.secrets_search import search
+from tests.faults.stage import Stage
+from tests.faults.tally import Tally
+from tests.scenarios.world import BOT, CONFIG, AppWorld
+
+REVISION = "org.opencontainers.image.revision"
+QUIET_SECONDS = 2.0
+PATIENCE = 90.0
+"""Seconds until work that is not done counts as stuck."""
+
+Expected = Sequence[tuple[AppWorld, str]]
+"""Apps, and the release that each must run in the end, everywhere."""
+
+
+def judge(stage: Stage, tally: Tally, expected: Expected, *, forced: frozenset[str] = frozenset()) -> None:
+    """Wait for quiet, and count.
+
+    Args:
+        stage: with workers that run.
+        tally: where what is wrong is noted.
+        expected: what must be live in the end.
+        forced: apps whose tracked branch was force-pushed, which may lead anywhere.
+    """
+    tally.stuck += _await_quiet(stage)
+    log = history.read(stage.world)
+    for app, sha in expected:
+        tally.lost += _lost(stage, log, app, sha)
+        tally.doubled += _doubled_on_source(stage, app)
+    tally.lost += _lost_deliveries(stage)
+    tally.doubled += [*_doubled_in_config(log), *_doubled_pulls(stage), *_doubled_builds(stage.folder)]
+    tally.backwards += [line for line in _backwards(stage, log) if line.split(" ")[0] not in forced]
+    tally.secrets_found += _secrets(stage)
+
+
+# ---------------------------------------------------------------- stuck
+
+
+def unfinished(stage: Stage) -> list[JobRecord]:
+    """The jobs that wait or run. Reconciles come and go."""
+    with closing(stage.queue()) as queue:
+        jobs = queue.jobs("", limit=100_000)
+    return [job for job in jobs if job.state in {JobState.QUEUED, JobState.RUNNING} and job.workflow != "reconcile"]
+
+
+def _await_quiet(stage: Stage) -> list[str]:
+    """Wait until nothing was to be done for a while; what still is when patience ends is stuck."""
+    deadline, quiet_since = time.monotonic() + PATIENCE, time.monotonic()
+    while True:
+        if left := unfinished(stage):
+            quiet_since = time.monotonic()
+        if time.monotonic() - quiet_since > QUIET_SECONDS:
+            return []
+        if time.monotonic() > deadline:
+            return [f"{job.id} is {job.state.value} on {job.worker}" for job in left]
+        time.sleep(0.5)
+
+
+# ---------------------------------------------------------------- lost
+
+
+def _lost(stage: Stage, log: History, app: AppWorld, sha: str) -> Iterator[str]:
+    name, short = app.name, sha[:7]
+    for environment in stage.world.clusters:
+        if not log.live(name, environment, sha):
+            yield f"{name} {short} is not live in {environment}"
+        if f":{short}@" not in (running := app.running(environment) or "nothing"):
+            yield f"{name}: the cluster {environment} runs {running}, not {short}"
+    digest = stage.world.digest(app.image, short)
+    if digest is None or stage.world.digest(app.image, "latest") != digest:
+        yield f"{name}: latest is not {short}"
+
+
+def _lost_deliveries(stage: Stage) -> Iterator[str]:
+    """What was acknowledged must be in the queue, whatever died right after."""
+    with closing(stage.queue()) as queue:
+        stored = {job.id for job in queue.jobs("delivery/", limit=100_000)}
+    for repo in stage.world.hooks:
+        for delivery in stage.world.forge.deliveries(repo, stage.world.hooks[repo]):
+            if delivery.status_code == 202 and f"delivery/{delivery.guid}" not in stored:
+                yield f"delivery {delivery.guid} ({delivery.event} of {repo}) was acknowledged and is not stored"
+
+
+# ---------------------------------------------------------------- doubled
+
+
+def _doubled(what: str, counted: Counter[Any]) -> Iterator[str]:
+    for key, count in counted.items():
+        if count > 1:
+            yield f"{count} times {what} {key}"
+
+
+def _doubled_in_config(log: History) -> Iterator[str]:
+    ids = [(bump.app, bump.environment, bump.sha[:7]) for bump in log.bumps if not bump.rollback]
+    yield from _doubled("the bump", Counter(ids))
+    for bump in log.bumps:
+        notes = Counter((note.outcome.value, note.reason) for note in bump.outcomes)
+        yield from _doubled(f"on {bump.commit} ({bump.app} in {bump.environment}) the outcome", notes)
+
+
+def _doubled_pulls(stage: Stage) -> Iterator[str]:
+    pulls = _pages(stage, f"/repos/{CONFIG}/pulls?state=all")
+    own = [pull for pull in pulls if pull["user"]["login"] == BOT]
+    yield from _doubled("an open pull request from", Counter(p["head"]["ref"] for p in own if p["state"] == "open"))
+    yield from _doubled("a pull request titled", Counter(pull["title"] for pull in own))
+
+
+def _doubled_on_source(stage: Stage, app: AppWorld) -> Iterator[str]:
+    for pull in _pages(stage, f"/repos/{app.source}/pulls?state=all"):
+        comments = _pages(stage, f"/repos/{app.source}/issues/{pull['number']}/comments?")
+        ours = Counter(f"{app.source}#{pull['number']}" for comment in comments if comment["user"]["login"] == BOT)
+        yield from _doubled("a comment on", ours)
+        if sha := pull["merge_commit_sha"]:
+            yield from _doubled_statuses(stage, app, sha)
+
+
+def _doubled_statuses(stage: Stage, app: AppWorld, sha: str) -> Iterator[str]:
+    """Two in a row that say the same, of one context."""
+    last: dict[str, tuple[str, str]] = {}
+    for status in reversed(_pages(stage, f"/repos/{app.source}/commits/{sha}/statuses?")):
+        said = (status["state"], status["description"])
+        if last.get(status["context"]) == said:
+            yield f"twice the status {status['context']} {': '.join(said)} on {app.source}@{sha[:7]}"
+        last[status["context"]] = said
+
+
+def _doubled_builds(folder: Path) -> Iterator[str]:
+    """Images that were pushed, tagged or not, told apart by their build's time; their label names the commit."""
+    for repository in sorted((folder / "registry" / "repositories").iterdir()):
+        pushed: list[str] = []
+        for link in (repository / "_manifests").iterdir():
+            manifest = json.loads((folder / "registry" / "blobs" / link.name).read_bytes())
+            config = json.loads((folder / "registry" / "blobs" / manifest["config"]["digest"]).read_bytes())
+            pushed.append(config["config"]["Labels"][REVISION][:7])
+        yield from _doubled(f"an image of {repository.name} built from", Counter(pushed))
+
+
+def _pages(stage: Stage, path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    page: list[dict[str, Any]] = []
+    while len(page) in {0, 100}:
+        page = stage.world.api(f"{path}&per_page=100&page={len(found) // 100 + 1}")
+        found += page
+        if not page:
+            break
+    return found
+
+
+# ---------------------------------------------------------------- backwards
+
+
+def _backwards(stage: Stage, log: History) -> Iterator[str]:
+    sources = {app["name"]: stage.folder / "github" / f"{app['source']}.git" for app in stage.world.apps}
+    for name, source in sources.items():
+        for environment in stage.world.clusters:
+            bumps = log.of(name, environment)
+            for before, after in pairwise(bumps):
+                if not after.rollback and not history.descends(source, before.sha, after.sha):
+                    yield f"{name} went from {before.sha[:7]} back to {after.sha[:7]} in {environment}"
+
+
+# ---------------------------------------------------------------- secrets
+
+
+def _secrets(stage: Stage) -> list[str]:
+    found = [*search(stage.folder, stage.database_url, stage.canaries), *sorted(stage.argv.seen)]
+    said = json.dumps([list(_said(stage, repo)) for repo in stage.world.hooks])
+    return found + [f"{name} is in what GitHub shows" for name, secret in stage.canaries.items() if secret in said]
+
+
+def _said(stage: Stage, repo: str) -> Iterator[Any]:
+    """Everything that people can read in a repository beside its files."""
+    for pull in _pages(stage, f"/repos/{repo}/pulls?state=all"):
+        yield pull
+        yield _pages(stage, f"/repos/{repo}/issues/{pull['number']}/comments?")
+        for sha in {pull["head"]["sha"], pull["merge_commit_sha"]} - {None}:
+            yield _pages(stage, f"/repos/{repo}/commits/{sha}/statuses?")

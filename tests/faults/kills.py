@@ -1,0 +1,124 @@
+"""Processes are killed: at every write, and at any moment."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bot.facts import JobState
+from tests.faults.executioner import each_kind, each_write
+from tests.faults.journey import Journey, arrived, travel
+from tests.faults.judge import judge, unfinished
+from tests.faults.plan import Plan
+from tests.faults.stage import Process, Stage
+
+GLANCE_SECONDS = 0.05
+TAKEOVER_PATIENCE = 60.0
+
+
+def kill_at_writes(plan: Plan) -> None:
+    """One worker, killed before and after every single write of a release, from the build to ``latest``."""
+    what = "once at each kind of write" if plan.short else "before and after every write"
+    plan.say(f"the worker is killed {what} of a release")
+    with plan.stage() as stage:
+        stage.process("web").start()
+        worker = stage.process("a")
+        stage.executioner.kill = worker.kill
+        stage.executioner.say = plan.say
+        journey = Journey(stage.world.add_app("writes"), rounds=1)
+        journey.merge()
+        stage.executioner.choose = each_kind() if plan.short else each_write()
+        with _revived(worker):
+            plan.tally.stuck += travel(stage.world, [journey])
+            stage.executioner.choose = None
+            judge(stage, plan.tally, arrived([journey]))
+        plan.tally.kills += len(stage.executioner.killed)
+        plan.tally.releases += len(journey.live)
+
+
+@contextmanager
+def _revived(process: Process) -> Iterator[None]:
+    """The process is started again whenever it is dead."""
+    stopping = threading.Event()
+
+    def revive() -> None:
+        while not stopping.wait(GLANCE_SECONDS):
+            if not process.alive:
+                process.start()
+
+    thread = threading.Thread(target=revive, name="reviver", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def kill_at_random(plan: Plan) -> None:
+    """Two workers and the web process, each killed or restarted at any moment, while releases go through."""
+    apps, rounds = plan.choose(short=4, whole=20), plan.choose(short=3, whole=10)
+    kills = plan.choose(short=8, whole=100)
+    plan.say(f"{apps * rounds} releases of {apps} apps on 2 workers, {kills} kills at random, and rolling restarts")
+    with plan.stage(reconcile_seconds=10) as stage:
+        for name in ("web", "a", "b"):
+            stage.process(name).start()
+        journeys = [Journey(stage.world.add_app(f"random-{number}"), rounds) for number in range(apps)]
+        killer = Killer(plan, stage, kills)
+        killer.start()
+        plan.tally.stuck += travel(stage.world, journeys, more=killer.is_alive)
+        killer.finish()
+        for name in ("web", "a", "b"):
+            stage.process(name).start()
+        judge(stage, plan.tally, arrived(journeys))
+        plan.tally.releases += sum(len(journey.live) for journey in journeys)
+
+
+class Killer(threading.Thread):
+    """Kills one of the three after another. Each seed does the same, as far as processes can."""
+
+    def __init__(self, plan: Plan, stage: Stage, kills: int, seed: int = 4) -> None:
+        super().__init__(name="killer", daemon=True)
+        self._plan = plan
+        self._stage = stage
+        self._kills = kills
+        self._random = random.Random(seed)
+        self._enough = threading.Event()
+
+    def run(self) -> None:
+        """Until there were so many kills."""
+        for number in range(1, self._kills + 1):
+            if self._enough.wait(self._random.uniform(0.2, 4)):
+                return
+            victim = self._stage.process(self._random.choice(["a", "a", "b", "b", "web"]))
+            victim.kill()
+            self._plan.tally.kills += 1
+            if victim.name != "web" and self._random.random() < 0.5:
+                self._await_takeover(victim)
+            victim.start()
+            if number % 10 == 5:
+                self._restart(self._stage.process(self._random.choice(["a", "b"])))
+            if number % 10 == 0:
+                self._plan.say(f"  {number} kills")
+
+    def finish(self) -> None:
+        """Kill no more."""
+        self._enough.set()
+        self.join()
+
+    def _await_takeover(self, victim: Process) -> None:
+        """The other worker finds that it is dead, and takes its jobs."""
+        began = time.monotonic()
+        while any(job.state is JobState.RUNNING and job.worker == victim.name for job in unfinished(self._stage)):
+            if time.monotonic() - began > TAKEOVER_PATIENCE:
+                self._plan.tally.stuck.append(f"nobody took over the jobs of the worker {victim.name}")
+                return
+            time.sleep(0.2)
+        self._plan.tally.took_over(time.monotonic() - began)
+
+    def _restart(self, process: Process) -> None:
+        seconds = process.terminate()
+        process.start()
+        if seconds > 20:
+            self._plan.tally.stuck.append(f"the worker {process.name} took {seconds:.0f} s to stop")
