@@ -51,7 +51,7 @@ metadata:
   name: {app}
 spec:
   replicas: 2
-  progressDeadlineSeconds: {deadline}
+  progressDeadlineSeconds: 3
   selector:
     matchLabels: {{app: {app}}}
   template:
@@ -110,7 +110,8 @@ class World:
             self.forge.create_repo(source, private=private, collaborators=people)
             self.add_webhook(source)
         self.apps.append({"name": app, "source": source, "branch": "master", "image": image, **keys})
-        manifest = DEPLOYMENT.format(app=app, image=image, deadline=self.deadline_seconds)
+        patient = f"DeadlineSeconds: {self.deadline_seconds}"
+        manifest = DEPLOYMENT.format(app=app, image=image).replace("DeadlineSeconds: 3", patient)
         files: dict[str, str | None] = {f"{name}/{app}.yaml": manifest for name in self.namespaces}
         self.forge.commit(CONFIG, "master", files | {"slipway.yaml": self.catalog()}, f"Add {app}", DEVELOPER)
         return AppWorld(self, app, source, image)
