@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.adapters.config_repo.clone import ConfigClone, is_clone
+from bot.catalog import Catalog
 from bot.config_mirror import open_mirror
 from bot.errors import Permanent
 from bot.holds import Hold, parse_hold
@@ -22,8 +23,8 @@ from bot.messages import short
 from bot.ports import ConfigHistory
 from bot.settings import Settings, SettingsError
 from bot.since import parse_since
-from bot.steps.state import CATALOG, decode, read_catalog
-from bot.trail import hold_files, trail
+from bot.steps.state import CATALOG, changing_paths, decode, read_catalog
+from bot.trail import Paths, hold_files, trail
 from bot.trail_facts import Audit, audit_csv, audit_facts
 from bot.wording import did_you_mean, listed
 
@@ -105,11 +106,23 @@ def read_audit(
     catalog = read_catalog(config, head)
     log = config.log(head)
     holds = {key: hold for key in hold_files(log) if (hold := _hold(config, *key)) is not None}
-    entries = trail(log, catalog, holds)
+    entries = trail(log, catalog, _paths(config, head, catalog), holds)
     _require_known("app", app, [*(one.name for one in catalog.apps), *(one.app for one in entries if one.app)])
     names = tuple(one.name for one in catalog.environments)
     _require_known("environment", environment, [*names, *(one.environment for one in entries if one.environment)])
     return Audit(config.branch, head, names, entries, now, app, environment, since, hints)
+
+
+def _paths(config: ConfigHistory, head: str, catalog: Catalog) -> Paths:
+    """Where each app is kept in each environment; what cannot be read is where the catalog says."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for environment in catalog.environments:
+        for app in catalog.apps:
+            try:
+                found[app.name, environment.name] = changing_paths(config, head, app, environment)
+            except Permanent:
+                found[app.name, environment.name] = app.manifest_paths(environment)
+    return found
 
 
 def _hold(config: ConfigHistory, commit: str, path: str) -> Hold | None:

@@ -154,6 +154,10 @@ class ConfigHistory(Protocol):
         """A file's bytes at a commit; None where there is none."""
         ...
 
+    def files(self, commit: str, path: str) -> tuple[str, ...]:
+        """The file itself, or every file below the folder, sorted; empty where there is nothing."""
+        ...
+
     def last_change(self, commit: str, paths: Sequence[str]) -> ConfigCommit | None:
         """The newest commit on the first-parent line that changed any of the paths (a merge counts itself)."""
         ...
@@ -165,10 +169,6 @@ class ConfigHistory(Protocol):
 
 class ConfigRepo(ConfigHistory, Protocol):
     """The config repo through a bare mirror. Reads come from the mirror as of the last ``fetch``."""
-
-    def files(self, commit: str, path: str) -> tuple[str, ...]:
-        """The file itself, or every file below the folder, sorted; empty where there is nothing."""
-        ...
 
     def commit(self, sha: str) -> ConfigCommit | None:
         """One commit of the mirror."""

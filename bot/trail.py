@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 
 from bot.audit import UNAPPROVED, OutcomeNote, approvers_of, author_login, parse_notes, release_of
 from bot.catalog import Catalog, Gate
@@ -83,6 +84,8 @@ class Entry:
         reverts: the config commits that it undoes.
         reverted_by: the newest config commit that undid it here.
         hold: whether it set or lifted the place's hold.
+        requested_by: the login of the person who asked Slipway for it.
+        skipped: the environments that a release did not come through, where a person asked for that.
     """
 
     commit: ConfigCommit
@@ -101,6 +104,8 @@ class Entry:
     reverts: tuple[str, ...] = ()
     reverted_by: str | None = None
     hold: HoldChange | None = None
+    requested_by: str | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
     def at(self) -> str:
@@ -131,15 +136,22 @@ def hold_files(log: Iterable[Logged]) -> Iterator[tuple[str, str]]:
                 yield logged.commit.sha, path
 
 
-def trail(log: Sequence[Logged], catalog: Catalog, holds: Mapping[tuple[str, str], Hold]) -> tuple[Entry, ...]:
+Paths = Mapping[tuple[str, str], Sequence[str]]
+"""For each app and environment the files and folders whose changes are its own."""
+
+
+def trail(
+    log: Sequence[Logged], catalog: Catalog, paths: Paths, holds: Mapping[tuple[str, str], Hold]
+) -> tuple[Entry, ...]:
     """Every entry, newest first.
 
     Args:
         log: the config branch's first-parent line, newest first.
         catalog: the one in force now.
+        paths: where today's apps are kept, in the catalog's order.
         holds: what the files that ``hold_files`` names say; those that cannot be read are left out.
     """
-    reader = _Reader(catalog, holds)
+    reader = _Reader(catalog, paths, holds)
     for logged in reversed(log):
         reader.read(logged)
     return tuple(reversed(reader.finished()))
@@ -150,6 +162,7 @@ class _Reader:
     """Goes through the log from the oldest commit on, and remembers what later ones refer to."""
 
     catalog: Catalog
+    paths: Paths
     holds: Mapping[tuple[str, str], Hold]
     entries: list[Entry] = field(default_factory=list)
     _owners: dict[str, list[Place]] = field(init=False)
@@ -164,10 +177,10 @@ class _Reader:
 
     def __post_init__(self) -> None:
         self._owners = {}
-        for environment in self.catalog.environments:
-            places = [(app.name, path) for app in self.catalog.apps for path in app.manifest_paths(environment)]
-            for app, path in (*places, *((None, path) for path in environment.shared)):
-                self._owners.setdefault(path.strip("/"), []).append((app, environment.name))
+        shared: dict[Place, Sequence[str]] = {(None, one.name): one.shared for one in self.catalog.environments}
+        for place, paths in chain(self.paths.items(), shared.items()):
+            for path in paths:
+                self._owners.setdefault(path.strip("/"), []).append(place)
         self._gated = frozenset(one.name for one in self.catalog.environments if one.gate is Gate.PULL_REQUEST)
 
     def read(self, logged: Logged) -> None:
@@ -223,6 +236,8 @@ class _Reader:
             reason=commit.trailer("Reason") or "",
             reverts=tuple(one.commit.sha for one in undone) or commit.all_trailers("Reverts"),
             hold=hold,
+            requested_by=_requested_by(commit),
+            skipped=tuple((commit.trailer("Skipped") or "").replace(",", " ").split()) if teller else (),
         )
         if kind in {Kind.HOLD, Kind.RESUME}:
             return self._with_hold(entry, logged)
@@ -377,5 +392,8 @@ def _doer(commit: ConfigCommit, kind: Kind, release: Release | None) -> str:
 
 
 def _who(commit: ConfigCommit) -> str:
-    asked = (commit.trailer("Requested-by") or "").removeprefix("@")
-    return asked or author_login(commit) or commit.author_name
+    return _requested_by(commit) or author_login(commit) or commit.author_name
+
+
+def _requested_by(commit: ConfigCommit) -> str | None:
+    return (commit.trailer("Requested-by") or "").removeprefix("@") or None

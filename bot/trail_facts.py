@@ -22,7 +22,7 @@ COLUMNS = (
     *("release", "source", "source_commit", "source_pull_request", "merged_by", "merged_at"),
     *("image", "previous_image", "approval", "approved_by"),
     *("outcome", "outcome_at", "outcome_reason", "healthy_at", "seconds", "lead_seconds"),
-    *("reason", "reverts", "reverted_by", "hold"),
+    *("reason", "reverts", "reverted_by", "hold", "requested_by", "skipped"),
 )
 """The names of an entry's facts, in the order of the columns."""
 
@@ -140,6 +140,8 @@ def entry_facts(entry: Entry) -> dict[str, Any]:
         "reverts": list(entry.reverts),
         "reverted_by": entry.reverted_by,
         "hold": entry.hold.value if entry.hold else None,
+        "requested_by": entry.requested_by,
+        "skipped": list(entry.skipped),
     }
 
 

@@ -62,6 +62,8 @@ def details(entry: Entry) -> Iterator[Line]:
         yield f"went round the gate: {_how_unapproved(entry)}", "red"
     if entry.approval is Approval.NOT_RECORDED:
         yield "who approved it is not recorded", "yellow"
+    if entry.skipped:
+        yield f"skipped {', '.join(map(one_line, entry.skipped))}: it had not been healthy there", "yellow"
     if entry.reverts:
         yield f"undoes {', '.join(map(short, entry.reverts))}", "magenta"
     if entry.reverted_by is not None:
@@ -99,6 +101,8 @@ def people(entry: Entry) -> str:
     else:
         source = f"{merge.source}#{merge.pull_request}" if merge.pull_request else f"{merge.source}@{short(merge.sha)}"
         words = f"{source} merged by {one_line(entry.by)}"
+    if entry.requested_by and entry.requested_by != entry.by:
+        words += f", asked for by {one_line(entry.requested_by)}"
     return f"{words}, approved by {', '.join(map(one_line, entry.approved_by))}" if entry.approved_by else words
 
 

@@ -151,7 +151,7 @@ def manifest_texts(config: ConfigRepo, commit: str, app: App, environment: Envir
     return {path: decode(config.read(commit, path) or b"", path) for path in files}
 
 
-def text_reader(config: ConfigRepo, commit: str) -> Read:
+def text_reader(config: ConfigHistory, commit: str) -> Read:
     """Reads files of a commit as text."""
 
     def read(path: str) -> str | None:
@@ -161,7 +161,7 @@ def text_reader(config: ConfigRepo, commit: str) -> Read:
     return read
 
 
-def form_of(config: ConfigRepo, commit: str, app: App, environment: Environment) -> Form:
+def form_of(config: ConfigHistory, commit: str, app: App, environment: Environment) -> Form:
     """The form in which an app's environment is kept at a commit."""
     if app.helm is not None:
         keys = ImageKeys(app.helm.repository, app.helm.tag, app.helm.digest)
@@ -181,7 +181,7 @@ def form_of(config: ConfigRepo, commit: str, app: App, environment: Environment)
     return Form(tuple(files), tuple(folders))
 
 
-def changing_paths(config: ConfigRepo, commit: str, app: App, environment: Environment) -> tuple[str, ...]:
+def changing_paths(config: ConfigHistory, commit: str, app: App, environment: Environment) -> tuple[str, ...]:
     """The files and folders whose changes are changes of an app in an environment: bases and charts are among them.
 
     Raises:

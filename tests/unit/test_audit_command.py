@@ -23,7 +23,8 @@ from bot.facts import ConfigCommit
 from bot.releases import Merge, Outcome, Person, Release
 from bot.trail import Approval, Entry, HoldChange, Kind
 from bot.trail_facts import COLUMNS, Audit, audit_csv, audit_facts, entry_facts
-from tests.audit_repo import NEW, AuditRepo, everything
+from tests.audit_repo import NEW, AuditRepo, begin, everything
+from tests.config_fake import CATALOG, MANIFEST
 from tests.dashboard_stage import git_stage
 from tests.git_stage import CONFIG, TOKEN
 
@@ -83,6 +84,28 @@ def test_what_the_trail_could_not_tell_without_notes_is_not_claimed(story: Audit
     edit = next(entry for entry in found.shown if entry.title == "More pods")
     assert edit.approval is Approval.NOT_RECORDED
     assert found.overall.deployments == 0
+
+
+def test_a_change_of_a_base_is_a_change_wherever_it_is_built_upon(tmp_path: Path) -> None:
+    repo = begin(tmp_path / "origin")
+    catalog = CATALOG.replace("image: registry.example.com/blog", "image: r/blog, manifests: '{environment}/blog'")
+    base = MANIFEST.format(app="blog", image="r/blog:1")
+    overlays = {
+        f"{environment}/blog/kustomization.yaml": "resources: [../../base/blog]\n"
+        for environment in ("staging", "production")
+    }
+    files = {"base/blog/kustomization.yaml": "resources: [web.yaml]\n", "base/blog/web.yaml": base}
+    repo.commit("20 09:00", {"slipway.yaml": catalog, **overlays, **files}, "Build upon a base")
+    repo.commit("20 10:00", {"base/blog/web.yaml": f"{base}# more\n"}, "More pods")
+    found = read(repo.folder, app="blog").shown
+    assert {(one.environment, one.kind) for one in found if one.title == "More pods"} == {
+        ("staging", Kind.EDIT),
+        ("production", Kind.EDIT),
+    }
+    broken = {"production/blog/kustomization.yaml": "resources: {\n"}
+    repo.commit("20 11:00", broken, "Break it")
+    newest, *_ = read(repo.folder, app="blog").shown
+    assert (newest.title, newest.environment) == ("Break it", "production")
 
 
 # ---------------------------------------------------------------- as a command
@@ -212,6 +235,8 @@ ENTRIES = st.builds(
     reverts=st.lists(SHAS, max_size=2).map(tuple),
     reverted_by=st.none() | SHAS,
     hold=st.none() | st.sampled_from(HoldChange),
+    requested_by=st.none() | WORDS,
+    skipped=st.lists(WORDS, max_size=2).map(tuple),
 )
 
 

@@ -51,7 +51,11 @@ class Line:
         return self.commit(message, ("M", f"{environment}/{wanted.app}.yaml"), notes=notes)
 
     def read(self, catalog: str = CATALOG) -> tuple[Entry, ...]:
-        return trail(tuple(reversed(self.found)), parse_catalog(catalog), self.holds)
+        known = parse_catalog(catalog)
+        paths = {
+            (app.name, place.name): app.manifest_paths(place) for place in known.environments for app in known.apps
+        }
+        return trail(tuple(reversed(self.found)), known, paths, self.holds)
 
     def newest(self) -> Entry:
         return self.read()[0]
@@ -92,6 +96,14 @@ def test_a_promotion_tells_who_merged_who_approved_and_how_it_ended() -> None:
     assert (entry.release.id, entry.release.merge.pull_request) == (NEW.id, 0x56)
     assert (entry.approval, entry.approved_by) == (Approval.APPROVED, ("abel",))
     assert (entry.ended, entry.healthy) == (note(by=("abel",)), note(by=("abel",)))
+
+
+def test_a_promotion_that_somebody_asked_for_tells_what_it_skipped() -> None:
+    line = Line()
+    asked = "Skipped: staging, preview\nRequested-by: @abel\n"
+    line.commit(f"{bump_message(NEW, 'production')}{asked}", PRODUCTION)
+    entry = line.newest()
+    assert (entry.by, entry.requested_by, entry.skipped) == ("dora", "abel", ("staging", "preview"))
 
 
 def test_a_merge_commit_is_told_by_the_promotion_that_it_brought() -> None:

@@ -66,6 +66,10 @@ class ConfigClone:
         """See ``bot.ports``."""
         return self._sound(lambda: self._objects.file(commit, path))
 
+    def files(self, commit: str, path: str) -> tuple[str, ...]:
+        """See ``bot.ports``."""
+        return self._sound(lambda: self._objects.files(commit, path))
+
     def last_change(self, commit: str, paths: Sequence[str]) -> ConfigCommit | None:
         """See ``bot.ports``."""
         clean = [path for path in map(clean_path, paths) if path is not None]
