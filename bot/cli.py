@@ -20,6 +20,7 @@ ELSEWHERE = {
     "bump": "bot.bump_command:bump",
     "doctor": "bot.doctor_command:doctor",
     "hold": "bot.gate_commands:hold",
+    "promote": "bot.promote_command:promote",
     "resume": "bot.gate_commands:resume",
     "retry": "bot.operator_commands:retry",
     "rollback": "bot.rollback_command:rollback",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.git.command import Renew, Token
 from bot.errors import Permanent, Transient, UnknownOutcome
+from bot.ports import Forge
 from bot.releases import Person
 from bot.settings import Settings
 
@@ -27,11 +28,11 @@ class Accounts:
     person: Person
 
 
-def accounts(settings: Settings, login: str | None) -> Accounts:
-    """Ask GitHub. Where it is down, a login must do: a hold is wanted just then. Without one, the bot acts for itself.
+def open_forge(settings: Settings) -> Forge:
+    """GitHub, as the bot.
 
     Raises:
-        Permanent: GitHub refuses the bot's credentials.
+        Permanent: the App's key is none.
     """
     from bot.adapters.github.credentials import AppCredentials, TokenCredentials  # noqa: PLC0415 - loads slowly
     from bot.adapters.github.forge import GitHubForge  # noqa: PLC0415 - loads slowly
@@ -42,7 +43,16 @@ def accounts(settings: Settings, login: str | None) -> Accounts:
     credentials = (
         AppCredentials(app, key, settings.github_api_url) if app is not None and key else TokenCredentials(token)
     )
-    forge = GitHubForge(settings.github_api_url, credentials)
+    return GitHubForge(settings.github_api_url, credentials)
+
+
+def accounts(settings: Settings, login: str | None) -> Accounts:
+    """Ask GitHub. Where it is down, a login must do: a hold is wanted just then. Without one, the bot acts for itself.
+
+    Raises:
+        Permanent: GitHub refuses the bot's credentials.
+    """
+    forge = open_forge(settings)
     name = (login or "").removeprefix("@")
     try:
         bot = forge.identity() or BOT

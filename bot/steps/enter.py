@@ -18,13 +18,13 @@ from bot.images import ImageReference
 from bot.manifests.forms import Form, edited
 from bot.messages import gates
 from bot.messages import promote as promote_texts
-from bot.ordering import Order, order
+from bot.ordering import Order
 from bot.releases import Release, bump_id
 from bot.services import Services
 from bot.steps.barriers import barrier_before
 from bot.steps.promote import propose
 from bot.steps.requested import Asked
-from bot.steps.source import tracked_head
+from bot.steps.source import standing, tracked_head
 from bot.steps.state import Place, decode, form_of, look
 from bot.withdrawals import brought_in
 
@@ -108,13 +108,13 @@ def _order(services: Services, place: Place, release: Release) -> Order:
     """Where nothing known runs, anything is a step forward."""
     if place.deployed.release is None:
         return Order.FORWARD
-    deployed, source, forge = place.deployed.release.sha, place.app.source, services.forge
-    if deployed == release.sha:
-        return Order.SAME
-    new = forge.compare(source, deployed, release.sha)
-    ahead = new is None or new.status in {"ahead", "identical"}
-    reachable = None if ahead else forge.compare(source, deployed, tracked_head(services, place.app))
-    return order(new, reachable, same=False)
+    return standing(
+        services.forge,
+        place.app.source,
+        deployed=place.deployed.release.sha,
+        new=release.sha,
+        tracked=lambda: tracked_head(services, place.app),
+    )
 
 
 def _change(

@@ -35,8 +35,10 @@ def propose(services: Services, place: Place, release: Release, change: Change, 
     branch = promotion_branch(place.environment.name, release.app)
     known = services.forge.find_pull_request(services.config_name, branch, state="all")
     about_this = known is not None and messages.promotion_marker(release, place.environment.name) in known.body
-    if asked is None and known is not None and about_this and known.state == "closed" and not known.merged:
-        return Proposal(known.number, declined=True)
+    if known is not None and about_this and known.state == "closed" and not known.merged:
+        if asked is None:
+            return Proposal(known.number, declined=True)
+        services.config.delete_branch(branch)  # what it holds says nothing of the request
     tip = services.config.propose(branch, change)
     if tip is None:
         return Proposal(None)

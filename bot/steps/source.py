@@ -1,10 +1,13 @@
 """Reads the source repos: where a tracked branch points, and how a commit came onto it. Changes nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.catalog import App
 from bot.errors import Permanent
 from bot.facts import PullRequest
+from bot.ordering import Order, order
+from bot.ports import Forge
 from bot.releases import Merge
 from bot.services import Services
 from bot.steps.state import catalog_now
@@ -41,6 +44,16 @@ def tracked_head(services: Services, app: App) -> str:
             "branch again."
         )
     return head
+
+
+def standing(forge: Forge, source: str, *, deployed: str, new: str, tracked: Callable[[], str]) -> Order:
+    """How one commit of a source repo stands to another; ``tracked`` names the tracked branch or its head, if asked."""
+    if deployed == new:
+        return Order.SAME
+    comparison = forge.compare(source, deployed, new)
+    ahead = comparison is None or comparison.status in {"ahead", "identical"}
+    reachable = None if ahead else forge.compare(source, deployed, tracked())
+    return order(comparison, reachable, same=False)
 
 
 def still_wanted(services: Services, app_name: str, sha: str) -> Wanted:
