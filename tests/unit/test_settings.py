@@ -75,3 +75,13 @@ def test_the_private_key_is_read_from_its_file(tmp_path: Path) -> None:
 def test_the_web_process_refuses_to_start_without_its_secret() -> None:
     with pytest.raises(SettingsError, match="GITHUB_WEBHOOK_SECRET: is missing"):
         WebSettings.read({})
+
+
+def test_one_key_signs_and_its_file_can_be_read(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    with pytest.raises(SettingsError, match=r"GIT_SIGNING_KEY_FILE: .*key cannot be read \(No such file"):
+        Settings.read({**GOOD, "GIT_SIGNING_KEY_FILE": str(key)})
+    key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    assert Settings.read({**GOOD, "GIT_SIGNING_KEY_FILE": str(key)}).git_signing_key_file == key
+    with pytest.raises(SettingsError, match="GIT_SIGNING_KEY: is set beside GIT_SIGNING_KEY_FILE"):
+        Settings.read({**GOOD, "GIT_SIGNING_KEY_FILE": str(key), "GIT_SIGNING_KEY": "ABCD"})

@@ -20,6 +20,7 @@ from bot.adapters.git import walk
 from bot.adapters.git.command import Login, Patience, Renew, Token
 from bot.adapters.git.history import INDEXED
 from bot.adapters.git.objects import clean_path
+from bot.adapters.git.signing import SigningKey
 from bot.errors import Permanent
 from bot.facts import Change, ConfigCommit, Logged
 from bot.releases import FULL_SHA, Person
@@ -41,6 +42,7 @@ class GitConfigRepo:
         renew: is told when that was refused.
         patience: how long git may take.
         deadline: seconds in which a write must win the race against other writers.
+        signing: the key to sign commits of the config branch and of the bot's own branches with; None: they are not.
 
     Raises:
         Permanent: another process uses the folder, or the URL holds a credential.
@@ -58,10 +60,11 @@ class GitConfigRepo:
         renew: Renew | None = None,
         patience: Patience | None = None,
         deadline: float = DEADLINE,
+        signing: SigningKey | None = None,
     ) -> None:
         self._mirror = Mirror(folder, url, name, branch, Login(token, renew), patience)
-        self._writer = Writer(self._mirror, committer, deadline=deadline)
-        self._branches = Branches(self._mirror, committer, deadline=deadline)
+        self._writer = Writer(self._mirror, committer, deadline=deadline, signing=signing)
+        self._branches = Branches(self._mirror, committer, deadline=deadline, signing=signing)
         self._notes = Notes(self._mirror, committer, deadline=deadline)
         self._trees = Trees(self._mirror)
         self._commit = lru_cache(_COMMITS)(self._mirror.find_commit)

@@ -5,7 +5,7 @@ Wishes that are ready together share one push. A branch whose tip is somebody el
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.adapters.config_repo.mirror import Mirror
@@ -15,6 +15,7 @@ from bot.adapters.config_repo.writer import ID, require_id
 from bot.adapters.git.errors import GitFailure
 from bot.adapters.git.fast_import import Draft, FastImport
 from bot.adapters.git.objects import Damaged
+from bot.adapters.git.signing import SigningKey, sign
 from bot.adapters.git.together import Take, Together, Waiting
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Change, ConfigCommit
@@ -39,10 +40,13 @@ Caller = Waiting[_Wish, ConfigCommit | None]
 class Branches:
     """Sets and deletes branches of the bot's own, for many threads at once."""
 
-    def __init__(self, mirror: Mirror, committer: Person, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, mirror: Mirror, committer: Person, *, deadline: float = DEADLINE, signing: SigningKey | None = None
+    ) -> None:
         self._mirror = mirror
         self._committer = committer
         self._deadline = deadline
+        self._signing = signing
         self._wishes: Together[_Wish, ConfigCommit | None] = Together(self._fulfil)
 
     def propose(self, branch: str, change: Change) -> ConfigCommit | None:
@@ -87,7 +91,14 @@ class Branches:
                     continue
                 if update is not None:
                     updates[update.ref] = (caller, update)
-        return list(updates.values())
+        key = self._signing
+        return [(caller, self._signed(update, key) if key else update) for caller, update in updates.values()]
+
+    def _signed(self, update: RefUpdate, key: SigningKey) -> RefUpdate:
+        if update.sha is None:
+            return update
+        commit = self._mirror.find_commit(update.sha)
+        return replace(update, sha=sign(self._mirror.git, key, commit, commit.parents[0], self._committer))
 
     def _update(self, stream: FastImport, private: str, caller: Caller) -> RefUpdate | None:
         wish = caller.item

@@ -10,7 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bot.adapters.config_repo.mirror import Mirror
@@ -20,6 +20,7 @@ from bot.adapters.git.errors import GitFailure
 from bot.adapters.git.fast_import import Draft, FastImport
 from bot.adapters.git.history import Recorded
 from bot.adapters.git.objects import Damaged
+from bot.adapters.git.signing import SigningKey, sign
 from bot.adapters.git.together import Take, Together, Waiting
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Change, ConfigCommit
@@ -69,10 +70,13 @@ class _Round:
 class Writer:
     """Makes commits on the config branch, for many threads at once."""
 
-    def __init__(self, mirror: Mirror, committer: Person, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, mirror: Mirror, committer: Person, *, deadline: float = DEADLINE, signing: SigningKey | None = None
+    ) -> None:
         self._mirror = mirror
         self._committer = committer
         self._deadline = deadline
+        self._signing = signing
         self._changes: Together[Change, ConfigCommit | None] = Together(lambda take: self._land(take(), take))
 
     def make(self, change: Change) -> ConfigCommit | None:
@@ -119,7 +123,18 @@ class Writer:
                 self._write_one(stream, round_, caller, known)
                 if caller is batch[-1] and len(batch) < _AT_MOST:
                     batch += take()
+        if self._signing is not None:
+            round_.commits = self._signed(round_, self._signing)
         return round_
+
+    def _signed(self, round_: _Round, key: SigningKey) -> list[Recorded]:
+        """The chain once more, each commit signed and on top of the signed one before it."""
+        parent, chain = round_.head, list[Recorded]()
+        for commit in round_.commits:
+            sha = sign(self._mirror.git, key, self._mirror.find_commit(commit.sha), parent, self._committer)
+            chain.append(replace(commit, sha=sha, parents=(parent,)))
+            parent = sha
+        return chain
 
     def _write_one(self, stream: FastImport, round_: _Round, caller: Caller, known: dict[Caller, _Edited]) -> None:
         change = caller.item
