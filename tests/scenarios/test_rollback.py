@@ -226,9 +226,14 @@ def test_a_rollback_that_fails_stops_and_shouts(shared: World) -> None:
     app.await_live("staging", first)
     good = app.merge("A good version")
     app.await_live("staging", good)
-    bad = app.merge("A bad version")
-    app.await_bump("staging", bad)
-    shared.clusters["staging"].fail_image(f"{app.image}:", reason="CrashLoopBackOff")
+    path = "staging/back-back.yaml"
+    all_at_once = shared.git("show", f"master:{path}").replace(
+        "replicas: 2", "replicas: 2\n  strategy: {type: Recreate}"
+    )
+    edit = shared.forge.commit(CONFIG, "master", {path: all_at_once + "\n"}, "All pods at once", DEVELOPER)
+    app.await_outcome(edit, "staging")
+    next_sha_fails(shared, app, "staging")
+    app.merge("A bad version")
     back = await_rollback(app, "staging", good)
     assert app.await_outcome(back, "staging").outcome == "failed"
     (comment,) = until("the alarm", lambda: [text for text in app.comments(3) if "🚨" in text])
