@@ -20,6 +20,7 @@ NEWEST = {
     "sync": 200,
     "rollback": 50,
     "shared": 20,
+    "prune": 20,
     "approve": 50,
     "effect": 20,
     "catalog": 10,
@@ -142,8 +143,8 @@ def about(job_id: str) -> About:
             return About(f"Release of {app} {short(sha)}", app=app, sha=sha)
         case ["build", *image, sha, _] if image:
             return About(f"Build of {image[-1]} {short(sha)}", image="/".join(image), sha=sha)
-        case ["sync" | "rollback" as what, app, environment, commit, *_]:
-            happens = {"sync": "Rollout", "rollback": "Rollback"}[what]
+        case ["sync" | "rollback" | "prune" as what, app, environment, commit, *_]:
+            happens = {"sync": "Rollout", "rollback": "Rollback", "prune": "Removal"}[what]
             return About(f"{happens} of {app} on {environment}", app=app, environment=environment, commit=commit)
     return _about_config(job_id)
 

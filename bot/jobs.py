@@ -85,6 +85,12 @@ def approve_job(number: int, trigger: str, attempt: int = 1) -> Job:
     return Job("approve", f"approve/{number}/{trigger}/{attempt}", f"promotion/{number}", values)
 
 
+def prune_job(app: str, environment: str, commit: str, attempt: int = 1) -> Job:
+    """Delete what an app had in an environment that a config commit took it out of."""
+    values = {"app": app, "environment": environment, "commit": commit, "attempt": attempt}
+    return Job("prune", f"prune/{app}/{environment}/{commit}/{attempt}", f"{app}/{environment}", values)
+
+
 def effect_job(number: int, head: str, attempt: int = 1) -> Job:
     """Tell on a person's pull request to the config repo what its head would change."""
     values = {"number": number, "head": head, "attempt": attempt}
@@ -155,12 +161,14 @@ def again(job_id: str) -> Job:
 
 
 def _again_without_app(job_id: str) -> Job | None:
-    """The next attempt of a job that is about no app."""
+    """The next attempt of a job that is about no app that is there."""
     match job_id.split("/"):
         case ["approve", number, trigger, attempt] if number.isdecimal() and attempt.isdecimal():
             return approve_job(int(number), trigger, int(attempt) + 1)
         case ["effect", number, head, attempt] if number.isdecimal() and attempt.isdecimal():
             return effect_job(int(number), head, int(attempt) + 1)
+        case ["prune", app, environment, commit, attempt] if attempt.isdecimal():
+            return prune_job(app, environment, commit, int(attempt) + 1)
         case ["shared", environment, commit, attempt] if attempt.isdecimal():
             return sync_job("", environment, commit, int(attempt) + 1)
     return None

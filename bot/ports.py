@@ -293,6 +293,16 @@ class Clusters(Protocol):
         """
         ...
 
+    def prune(self, target: Target, objects: Sequence[Mapping[str, Any]], *, dry_run: bool) -> tuple[str, ...]:
+        """Delete those of the objects that are there and that Slipway applied; their kinds and names.
+
+        What holds data (PersistentVolumeClaims) and what is cluster-wide stays. ``dry_run``: only tell.
+
+        Raises:
+            Permanent: one may not be deleted.
+        """
+        ...
+
     def rollout(self, target: Target, applied: Sequence[Applied], *, wait: float) -> Rollout:
         """Look at the applied workloads; wait up to ``wait`` seconds for the state to end."""
         ...

@@ -26,6 +26,7 @@ QUEUES: Mapping[str, str] = {
     "approve": "approvals",
     "promote": "approvals",
     "sync": "syncs",
+    "prune": "syncs",
     "effect": "looks",
     "rollback": "rollbacks",
 }

@@ -19,6 +19,7 @@ from bot.messages.effect import PlaceEffect
 from bot.services import Services
 from bot.steps.check_catalog import CONTEXT as CATALOG_CONTEXT
 from bot.steps.objects import bases_of, objects_of
+from bot.steps.prune import leaving
 from bot.steps.state import CATALOG, SHARED, app_of, changing_paths, decode, read_catalog
 
 LOG = structlog.get_logger()
@@ -97,11 +98,12 @@ def _tree(services: Services, number: int, base: str, head: str) -> str | None:
 
 def _places(services: Services, catalog: Catalog, tree: str, changed: Iterable[str]) -> Iterable[tuple[str, str]]:
     paths = tuple(changed)
+    staying = _names(_catalog_after(services, tree, catalog)) if CATALOG in paths else _names(catalog)
     for environment in catalog.environments:
         if touches(environment.shared, paths):
             yield SHARED, environment.name
         for app in catalog.apps:
-            if touches(_paths_of(services, tree, app, environment), paths):
+            if app.name not in staying or touches(_paths_of(services, tree, app, environment), paths):
                 yield app.name, environment.name
 
 
@@ -159,18 +161,31 @@ def try_place(services: Services, subject: Subject, app_name: str, environment_n
     if tree is None:
         raise Permanent("The config branch has moved, and the pull request now conflicts with it.")
     catalog = read_catalog(services.config, subject.base)
+    after = _catalog_after(services, tree, catalog)
     environment = catalog.environment(environment_name)
     target = Target(environment.cluster, environment.namespace)
     try:
         app = app_of(catalog, app_name, environment)
-        objects = objects_of(services, tree, app, environment)
+        stays = app_name == SHARED or app_name in _names(after)
+        objects = objects_of(services, tree, app, environment) if stays else []
         bases = bases_of(services, tree, app, environment, objects)
         found = services.clusters.compare(target, [*objects, *bases])
     except Permanent as error:
         return PlaceEffect(app_name, environment_name, problem=services.redact(str(error)))
     others = {(base["kind"], base["metadata"]["name"]) for base in bases}
     own = tuple(_redacted(services, one) for one in found if (one.kind, one.name) not in others)
-    return PlaceEffect(app_name, environment_name, own)
+    former = objects_of(services, subject.base, app, environment)
+    gone = services.clusters.prune(target, leaving(services, after, tree, environment, former), dry_run=True)
+    return PlaceEffect(app_name, environment_name, own, leaving=gone, pruned=environment.prune)
+
+
+def _catalog_after(services: Services, tree: str, now: Catalog) -> Catalog:
+    """The catalog that would be in force after the merge. It only tells which apps are taken out."""
+    return now if _catalog_problems(services, tree) else read_catalog(services.config, tree)
+
+
+def _names(catalog: Catalog) -> frozenset[str]:
+    return frozenset(app.name for app in catalog.apps)
 
 
 def _redacted(services: Services, one: Difference) -> Difference:

@@ -21,6 +21,7 @@ from bot.jobs import (
     catalog_job,
     effect_job,
     next_attempt,
+    prune_job,
     reconcile_job,
     release_job,
     rollback_job,
@@ -32,6 +33,7 @@ from bot.services import Services
 from bot.steps.approve import is_promotion, review
 from bot.steps.barriers import barrier_before
 from bot.steps.entries import lifted_releases, missing_entries
+from bot.steps.prune import removals
 from bot.steps.source import tracked_branch, tracked_head
 from bot.steps.state import CATALOG, HOLDS, SHARED, catalog_now, deployment, outcome, read_catalog, shared_app
 
@@ -64,7 +66,12 @@ def _after_push_to_config(services: Services, repo: str, branch: str) -> tuple[J
     if (repo, branch) != (services.config_name, services.config.branch):
         return ()
     head = services.config.fetch()
-    jobs = (*_catalog_checks(services, head), *_tolerant(lambda: _syncs(services, head)), *_after_hold(services, head))
+    jobs = (
+        *_catalog_checks(services, head),
+        *_tolerant(lambda: _syncs(services, head)),
+        *_tolerant(lambda: _removals(services, head)),
+        *_after_hold(services, head),
+    )
     return _due(services.queue, jobs)
 
 
@@ -102,6 +109,7 @@ def missed_jobs(services: Services) -> tuple[Job, ...]:
         services,
         lambda: _catalog_checks(services, head),
         lambda: _syncs(services, head),
+        lambda: _removals(services, head),
         lambda: _of_pull_requests(services),
         lambda: _all_releases(services, head),
         lambda: _all_entries(services, head),
@@ -168,6 +176,11 @@ def _syncs(services: Services, head: str) -> Iterator[Job]:
             note = outcome(services.config, deployed.changed_in, app.name, environment.name)
             if note is not None and note.outcome is Outcome.FAILED and app.name != SHARED:
                 yield rollback_job(app.name, environment.name, deployed.changed_in)
+
+
+def _removals(services: Services, head: str) -> Iterator[Job]:
+    """One for each app that was taken out of an environment that prunes."""
+    return (prune_job(*removal) for removal in removals(services, head))
 
 
 def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iterator[Job]:

@@ -14,6 +14,7 @@ from bot.workflows.approve import approve
 from bot.workflows.effect import effect
 from bot.workflows.looking import catalog, delivery, reconcile
 from bot.workflows.promote import promote
+from bot.workflows.prune import prune
 from bot.workflows.release import build, release
 from bot.workflows.rollback import rollback
 from bot.workflows.sync import sync
@@ -28,5 +29,6 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "promote": promote,
     "sync": sync,
     "effect": effect,
+    "prune": prune,
     "rollback": rollback,
 }

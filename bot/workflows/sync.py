@@ -1,8 +1,10 @@
 """`sync`: one app in one environment, from the config branch to pods that are ready, and what comes next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import structlog
 
 from bot import messages
 from bot.audit import UNAPPROVED
@@ -13,13 +15,15 @@ from bot.messages import Failure
 from bot.ports import Run
 from bot.releases import Outcome
 from bot.services import Services
-from bot.steps import latest, outcome, rollout
+from bot.steps import latest, outcome, prune, rollout
 from bot.steps.outcome import Subject
 from bot.steps.rollout import AppliedSet
 from bot.steps.withdraw import withdraw
 from bot.workflows.release import bring_in
 from bot.workflows.stepping import SERVING, failed, step, tell
 from bot.workflows.take_back import take_back
+
+LOG = structlog.get_logger()
 
 
 def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
@@ -109,7 +113,22 @@ def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: 
             run.start(rollback_job(app, environment, commit, evidence=result.evidence))
         return Ended(result.outcome.value, result.reason, retry=result.outcome is Outcome.UNKNOWN)
     tell(run, "say live", lambda: outcome.tell_healthy(services, app, environment, subject, result.seconds))
-    return _next(run, services, environment, subject)
+    return _pruned(run, services, values, _next(run, services, environment, subject))
+
+
+def _pruned(run: Run, services: Services, values: Mapping[str, Any], ended: Ended) -> Ended:
+    """What left the manifests goes when what replaces it is healthy; that it cannot go changes no outcome."""
+    app, environment, commit = values["app"], values["environment"], values["commit"]
+    try:
+        gone = step(
+            run,
+            "delete what left the manifests",
+            lambda: prune.prune_place(services, app, environment, commit),
+        )
+    except SlipwayError as error:
+        LOG.warning("cannot prune", app=app, environment=environment, reason=str(error))
+        return replace(ended, detail=str(error), retry=ended.retry or not isinstance(error, Permanent))
+    return replace(ended, detail=f"deleted {', '.join(gone)}") if gone else ended
 
 
 def _record(services: Services, app: str, environment: str, commit: str, subject: Subject, result: _Result) -> None:

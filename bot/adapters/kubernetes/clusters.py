@@ -10,6 +10,7 @@ from bot.adapters.kubernetes.compare import compare
 from bot.adapters.kubernetes.connection import Connection
 from bot.adapters.kubernetes.diagnosis import Diagnoses
 from bot.adapters.kubernetes.discovery import Discovery
+from bot.adapters.kubernetes.prune import prune
 from bot.adapters.kubernetes.waiting import Rollouts
 from bot.adapters.kubernetes.watch import Watches
 from bot.facts import Applied, Diagnosis, Difference, Rollout, Target
@@ -53,6 +54,12 @@ class KubernetesClusters:
         """See ``bot.ports``."""
         cluster = self._cluster(target.context)
         return compare(Applier(cluster.connection, cluster.discovery), target, objects)
+
+    def prune(self, target: Target, objects: Sequence[Mapping[str, Any]], *, dry_run: bool) -> tuple[str, ...]:
+        """See ``bot.ports``."""
+        cluster = self._cluster(target.context)
+        applier = Applier(cluster.connection, cluster.discovery)
+        return prune(cluster.connection, applier, target, objects, dry_run=dry_run)
 
     def rollout(self, target: Target, applied: Sequence[Applied], *, wait: float) -> Rollout:
         """See ``bot.ports``."""
