@@ -1,6 +1,7 @@
 """``python -m bot audit``: the trail, read from Git alone: a clone is enough, no database and no variable is needed."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -13,19 +14,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot import logs
 from bot.adapters.config_repo.clone import ConfigClone, is_clone
-from bot.catalog import Catalog
 from bot.config_mirror import open_mirror
 from bot.errors import Permanent
-from bot.holds import Hold, parse_hold
+from bot.logs import Redactor
 from bot.messages import audit as words
 from bot.messages import short
 from bot.ports import ConfigHistory
 from bot.settings import Settings, SettingsError
 from bot.since import parse_since
-from bot.steps.state import CATALOG, changing_paths, decode, read_catalog
-from bot.trail import Paths, hold_files, trail
+from bot.steps.state import CATALOG
 from bot.trail_facts import Audit, audit_csv, audit_facts
+from bot.trail_reading import read_trail
 from bot.wording import did_you_mean, listed
 
 PAPER = 120
@@ -58,10 +59,11 @@ def audit(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     now = datetime.now(UTC)
+    logs.configure(Redactor(), level=logging.ERROR)  # what is wrong with the catalog is among the hints
     begun = parse_since(since, now) if since is not None else None
     with _history(repo) as (config, hints):
         found = read_audit(config, app, environment, begun, now, hints)
-    for hint in hints:
+    for hint in found.hints:
         click.echo(f"Note: {hint}", err=True)
     if as_json:
         click.echo(json.dumps(audit_facts(found), indent=2))
@@ -102,35 +104,14 @@ def read_audit(
         Permanent: there is no catalog in force.
         click.UsageError: neither the catalog nor the trail knows such an app or environment.
     """
-    head = config.fetch()
-    catalog = read_catalog(config, head)
-    log = config.log(head)
-    holds = {key: hold for key in hold_files(log) if (hold := _hold(config, *key)) is not None}
-    entries = trail(log, catalog, _paths(config, head, catalog), holds)
+    found = read_trail(config)
+    entries, catalog = found.entries, found.catalog
     _require_known("app", app, [*(one.name for one in catalog.apps), *(one.app for one in entries if one.app)])
     names = tuple(one.name for one in catalog.environments)
     _require_known("environment", environment, [*names, *(one.environment for one in entries if one.environment)])
-    return Audit(config.branch, head, names, entries, now, app, environment, since, hints)
-
-
-def _paths(config: ConfigHistory, head: str, catalog: Catalog) -> Paths:
-    """Where each app is kept in each environment; what cannot be read is where the catalog says."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for environment in catalog.environments:
-        for app in catalog.apps:
-            try:
-                found[app.name, environment.name] = changing_paths(config, head, app, environment)
-            except Permanent:
-                found[app.name, environment.name] = app.manifest_paths(environment)
-    return found
-
-
-def _hold(config: ConfigHistory, commit: str, path: str) -> Hold | None:
-    """What a hold said; None where it said nothing that can be read."""
-    try:
-        return parse_hold(decode(config.read(commit, path) or b"", path), path)
-    except Permanent:
-        return None
+    if found.catalog_error:
+        hints = (*hints, f"The last good catalog tells whose manifests are whose. {found.catalog_error}")
+    return Audit(config.branch, found.head, names, entries, now, app, environment, since, hints)
 
 
 def _require_known(kind: str, name: str | None, known: list[str]) -> None:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 it failed (the paragraph is on standard error), 2 the argu
 
 import importlib
 import json
+import logging
 import os
 import sys
 
@@ -104,6 +105,7 @@ def schema() -> None:
 
 def main() -> None:
     """Run a command; what Slipway can explain ends as one paragraph on standard error, never as a traceback."""
+    logs.configure(Redactor(), level=logging.WARNING)
     try:
         cli(prog_name="python -m bot", standalone_mode=True)
     except SlipwayError as error:

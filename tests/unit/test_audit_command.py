@@ -192,6 +192,17 @@ def test_the_command_is_in_the_help() -> None:
     assert "audit" in cli.list_commands(None)  # type: ignore[arg-type]
 
 
+def test_a_catalog_with_a_mistake_is_hinted_at_and_the_last_good_one_serves(tmp_path: Path) -> None:
+    repo = begin(tmp_path / "origin")
+    repo.commit("20 09:00", {"slipway.yaml": "apps: {"}, "Break the catalog")
+    told = run("--json", cwd=repo.folder)
+    assert told.returncode == 0
+    facts = json.loads(told.stdout)
+    assert "this is not YAML" in "".join(facts["hints"])
+    assert "The last good catalog" in told.stderr
+    assert "blog" in {entry["app"] for entry in facts["entries"]}
+
+
 # ---------------------------------------------------------------- JSON and CSV
 
 

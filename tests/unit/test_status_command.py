@@ -192,6 +192,14 @@ def test_what_is_wrong_is_told_in_one_paragraph(status: Status, wrong: dict[str,
     assert TOKEN not in errors
 
 
+def test_a_warning_never_gets_into_the_facts(status: Status) -> None:
+    status.stage.git.commit({"slipway.yaml": "apps: {"})
+    with status.start("--json") as process:
+        output, errors = process.communicate(timeout=60)
+    assert "this is not YAML" in json.loads(output)["catalog_error"]
+    assert "the last good catalog stays in force" in errors
+
+
 def test_without_a_catalog_there_is_nothing_to_show(status: Status) -> None:
     status.stage.git.commit({"slipway.yaml": None})
     with status.start() as process:
