@@ -320,17 +320,25 @@ def progress_comment(
 
 
 def failure_text(failure: Failure) -> str:
-    """One clear paragraph, then the evidence."""
-    paragraph = f"**{failure.what} failed.** {failure.reason}"
-    if failure.serving:
-        paragraph += f" {failure.serving}"
-    if failure.reference:
-        paragraph += f" ({failure.reference})"
-    if not failure.evidence:
-        return paragraph
-    fence = "```"
-    quoted = "\n".join(line.replace(fence, "'''") for line in failure.evidence)
-    return f"{paragraph}\n\n{fence}text\n{quoted}\n{fence}"
+    """One clear paragraph, a list where the reason has several lines, then the evidence."""
+    reason, *several = failure.reason.splitlines() or [""]
+    beginning = f"**{failure.what} failed.** {reason if several else _sentence(reason)}"
+    end = " ".join(filter(None, (failure.serving, f"({failure.reference})" if failure.reference else "")))
+    if several:
+        problems = "\n".join(f"- {line.removeprefix('- ')}" for line in several)
+        parts = [beginning, problems, end]
+    else:
+        parts = [f"{beginning} {end}".rstrip()]
+    if failure.evidence:
+        fence = "```"
+        quoted = "\n".join(line.replace(fence, "'''") for line in failure.evidence)
+        parts.append(f"{fence}text\n{quoted}\n{fence}")
+    return "\n\n".join(filter(None, parts))
+
+
+def _sentence(text: str) -> str:
+    """With a full stop where what follows would run into it."""
+    return text if not text or text[-1] in ".!?…:" else f"{text}."
 
 
 def failure_comment(app: str, failure: Failure) -> str:
@@ -342,11 +350,6 @@ def rollout_reason(detail: str, diagnosis: Diagnosis) -> str:
     """Why the pods did not come up, in a sentence or two."""
     causes = "; ".join(dict.fromkeys(one_line(reason) for reason in diagnosis.reasons))
     return f"The pods did not become ready: {one_line(detail).rstrip('.')}." + (f" Pods: {causes}." if causes else "")
-
-
-def closed_promotion(app: str, environment: str, reference: str) -> str:
-    """The status of a release whose promotion somebody closed; ``reference`` is ``owner/repo#N``."""
-    return f"{app} stays out of {environment}: {reference} was closed without a merge"
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from bot import messages
 from bot.catalog import App, Catalog, CatalogError, Environment, Location, parse_catalog, problems_at
 from bot.errors import Permanent
 from bot.facts import StatusState
-from bot.messages import Failure
+from bot.messages import Failure, statuses
 from bot.services import Services
 from bot.steps.report import report_on_promotion
 from bot.steps.state import CATALOG, decode, manifest_files
@@ -42,7 +42,7 @@ def check_catalog(services: Services, commit: str) -> str | None:
     found = (*_contexts(services, catalog), *_manifests(services, head, catalog))
     if found:
         return _say(services, commit, str(CatalogError(problems_at(text, CATALOG, found))), IN_FORCE)
-    _set_status(services, commit, StatusState.SUCCESS, "The catalog is good")
+    _set_status(services, commit, StatusState.SUCCESS, statuses.CATALOG_GOOD)
     return None
 
 
@@ -81,7 +81,7 @@ def _missing(services: Services, head: str, app: App, environment: Environment) 
 
 def _say(services: Services, commit: str, problems: str, consequence: str) -> str:
     _set_status(services, commit, StatusState.FAILURE, problems)
-    failure = Failure("Reading the catalog", problems, consequence)
+    failure = Failure("Checking the catalog", problems, consequence)
     for pull_request in services.forge.pull_requests_of(services.config_name, commit):
         report_on_promotion(services, CATALOG, pull_request.number, failure)
     return problems

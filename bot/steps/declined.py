@@ -4,7 +4,7 @@ import re
 
 from bot.audit import release_of
 from bot.facts import PullRequest, StatusState
-from bot.messages import closed_promotion
+from bot.messages import statuses
 from bot.releases import bump_id, release_id
 from bot.services import Services
 from bot.steps.approve import Reviewed
@@ -26,7 +26,7 @@ def tell_closed(services: Services, number: int, reviewed: Reviewed) -> None:
     bump = services.config.find(services.config.fetch(), "Slipway-Id", entered)
     release = release_of(bump) if bump else None
     merge = release.merge if release else describe_merge(services, reviewed.app, sha)
-    text = closed_promotion(reviewed.app, reviewed.environment, f"{services.config_name}#{number}")
+    text = statuses.closed(reviewed.app, reviewed.environment, f"{services.config_name}#{number}")
     set_environment_status(services, merge, reviewed.environment, StatusState.FAILURE, text, url=pull_request.url)
     report_progress(services, reviewed.app, merge, image=release.image if release else None)
 

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from bot import messages
 from bot.catalog import Gate
 from bot.errors import Permanent
 from bot.facts import ConfigCommit, StatusState
-from bot.messages import Failure
+from bot.messages import Failure, statuses
 from bot.releases import Release
 from bot.services import Services
 from bot.steps.people import Approval, approval_of_commit
@@ -88,7 +87,7 @@ def tell_rolling_out(services: Services, app: str, environment: str, subject: Su
     """The pods are being replaced: a pending status on the source commit."""
     release = subject.release
     if release is not None and subject.brought:
-        text = f"{app} is rolling out on {environment}"
+        text = statuses.rolling_out(app, environment)
         set_environment_status(services, release.merge, environment, StatusState.PENDING, text)
 
 
@@ -98,7 +97,7 @@ def tell_healthy(services: Services, app: str, environment: str, subject: Subjec
     if release is None or not subject.brought:
         return
     place = look(services.config, app, environment)
-    text = f"{app} is live on {environment} after {messages.duration(seconds)}"
+    text = statuses.live(app, environment, seconds)
     url = place.environment.url_for(place.app)
     set_environment_status(services, release.merge, environment, StatusState.SUCCESS, text, url=url)
     report_progress(services, app, release.merge, image=release.image)
@@ -123,8 +122,7 @@ def tell_failed(
 
 def tell_unapproved(services: Services, app: str, environment: str, commit: str, subject: Subject) -> None:
     """A gated path was changed without the approvals that the catalog asks for: said on the commit itself."""
-    what = app if app != SHARED else "What all share"
-    text = f"{what} on {environment} was changed without approval"
+    text = statuses.unapproved(app if app != SHARED else "What all share", environment)
     context = f"slipway/{environment}"
     url = services.commit_url(commit)
     services.forge.set_status(
@@ -143,6 +141,6 @@ def _config_status(services: Services, environment: str, commit: str, failure: F
         commit,
         context=f"slipway/{environment}",
         state=StatusState.FAILURE,
-        description=services.redact(f"{failure.what} failed: {failure.reason}"),
+        description=services.redact(statuses.failed(failure)),
         url=services.commit_url(commit),
     )

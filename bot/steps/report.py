@@ -10,7 +10,7 @@ from bot import messages
 from bot.audit import release_of
 from bot.catalog import App, Environment, Gate
 from bot.facts import ConfigCommit, StatusState
-from bot.messages import Failure, Row, RowState
+from bot.messages import Failure, Row, RowState, statuses
 from bot.releases import Merge, Outcome, bump_id, promotion_branch, release_id
 from bot.services import Services
 from bot.steps.state import catalog_now, deployment, outcome, read_catalog, rollback_of
@@ -125,7 +125,7 @@ def report_failure(
     """A failed build, bump or rollout: the paragraph on the source pull request, and a red status."""
     failure = replace(failure, reason=services.redact(failure.reason))
     shown = quotable(services, app_name, merge, failure)
-    text = f"{failure.what} failed: {failure.reason}"
+    text = statuses.failed(failure)
     set_environment_status(services, merge, environment, StatusState.FAILURE, text)
     report_progress(services, app_name, merge, image=image, failure=shown, failed_in=environment)
 

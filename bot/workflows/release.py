@@ -8,7 +8,7 @@ import structlog
 from bot.errors import Permanent, SlipwayError
 from bot.facts import StatusState
 from bot.jobs import Ended, build_job, release_job, sync_job
-from bot.messages import Failure
+from bot.messages import Failure, statuses
 from bot.ports import Run
 from bot.releases import Merge, Release
 from bot.services import Services
@@ -75,12 +75,12 @@ def bring_in(run: Run, services: Services, made: Release, environment: str, aske
 
 
 def _say_building(services: Services, app: str, merge: Merge, environment: str) -> None:
-    report.set_environment_status(services, merge, environment, StatusState.PENDING, f"{app} is being built")
+    report.set_environment_status(services, merge, environment, StatusState.PENDING, statuses.building(app))
     report.report_progress(services, app, merge)
 
 
 def _say_waiting(services: Services, made: Release, environment: str) -> None:
-    text = f"{made.app} waits for approval to enter {environment}"
+    text = statuses.waits(made.app, environment)
     report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text)
     report.report_progress(services, made.app, made.merge, image=made.image)
 

@@ -148,7 +148,7 @@ def test_refused_merge_speaks_in_githubs_words(
         (405, "At least 1 approving review is required by reviewers with write access.", "bypass this rule"),
         (405, 'Required status check "build" is expected.', "bypass this rule of the branch"),
         (405, "Repository rule violations found: Changes must be made through a merge queue", "bypass this rule"),
-        (409, "Could not merge because a Repository rule is in the way", "python -m bot doctor names the rule"),
+        (409, "Could not merge because a Repository rule is in the way", "`python -m bot doctor` names the rule"),
     ],
 )
 @pytest.mark.parametrize("call", [merge, read])

@@ -35,7 +35,7 @@ def test_a_branch_rule_in_the_way_of_a_merge_is_told_with_who_lifts_it(shared: W
         shared.forge.protect(CONFIG, "master", approvals=0)
     assert "**Merging this promotion failed.**" in comment
     assert "an administrator of acme/config lets the bot's account or App bypass this rule of the branch" in comment
-    assert "python -m bot doctor names the rule" in comment
+    assert "`python -m bot doctor` names the rule" in comment
     assert untouched(app)
 
 

@@ -15,8 +15,9 @@ TAIL = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 _NO_ENTRY = re.compile(r"(?i)denied|unauthorized|authentication required|no basic auth credentials|insufficient.scope")
+_TAKEN = re.compile(r"(?i)immutable|cannot be overwritten")
 _WRONG = re.compile(
-    r"(?i)does not exist locally|no such image|immutable|cannot be overwritten|invalid|x509|certificate"
+    r"(?i)does not exist locally|no such image|invalid|x509|certificate"
     r"|http response to https client|name.unknown|not found|requested access to the resource|quota"
 )
 _PASSING = re.compile(
@@ -66,7 +67,7 @@ class Output:
         if disk_is_full(why):
             return no_space(f"build {image}", why)
         if _PASSING.search(why) and not _STEP.search(why):
-            return Transient(f"Could not build {image} yet: {why}")
+            return Transient(f"Could not build {image} yet: {why.rstrip('.')}. Slipway tries again by itself.")
         text = f"Building {image} failed: {why}"
         return Permanent("\n\n".join(part for part in (text, "\n".join(self._tail)) if part))
 
@@ -93,6 +94,11 @@ def push_failure(image: str, registry: str, words: str) -> SlipwayError:
             f"Could not push {image}: the registry does not let the bot in ({words}). Run docker login {registry} with "
             "an account that may push there, on the machine and with the DOCKER_CONFIG of the bot."
         )
+    if _TAKEN.search(words):
+        return Permanent(
+            f"Could not push {image}: {words}. Something else is under this tag, and the registry lets nobody change "
+            "it: delete the tag there, and ask for the release once more."
+        )
     if _WRONG.search(words) and not _PASSING.search(words):
         return Permanent(f"Could not push {image}: {words}.")
-    return Transient(f"Could not push {image} yet: {words}.")
+    return Transient(f"Could not push {image} yet: the push broke off ({words}). Slipway tries again by itself.")

@@ -49,7 +49,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         (
             "Slipway has its own rule of who approves: an administrator of {repo} lets the bot's account or App "
-            "bypass this rule of the branch. python -m bot doctor names the rule."
+            "bypass this rule of the branch. `python -m bot doctor` names the rule."
         ),
     ),
 )

@@ -106,7 +106,7 @@ def _grant(headers: Mapping[str, str]) -> str:
     """Which permission to give, where GitHub says so: ``pull_requests=write``, or several."""
     where = "in the settings of the token, or of the GitHub App, whose owners then accept the change"
     if permissions := headers.get("x-accepted-github-permissions"):
-        return f"Grant it: {permissions}, {where}."
+        return f"Grant it `{permissions}` {where}."
     if scopes := headers.get("x-accepted-oauth-scopes"):
         return f"Give the token one of these scopes: {scopes}."
     return f"Grant the permission {where}."

@@ -98,7 +98,9 @@ def _kind_of_mistake(why: str) -> str:
 
 def _trouble(refusal: Refusal, *, secret: bool) -> str:
     said = "" if secret or not refusal.message else f": {refusal.message}"
-    return f"The cluster {quoted(refusal.context)} could not answer {_asked(refusal)} ({refusal.code}){said}"
+    return (
+        f"The cluster {quoted(refusal.context)} could not answer {_asked(refusal)} ({refusal.code}){said.rstrip('.')}."
+    )
 
 
 def _asked(refusal: Refusal) -> str:
