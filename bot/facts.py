@@ -33,6 +33,7 @@ class Commit:
     author_name: str
     committed_at: str
     url: str
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,14 @@ class Comparison:
     """Two commits, as ``compare/base...head`` sees them. ``commits`` lead from base to head, oldest first.
 
     ``status`` is ``ahead``, ``behind``, ``identical`` or ``diverged``, said of head. GitHub lists at most 250
-    commits without paging; ``total`` is the whole number.
+    commits without paging; ``total`` is the whole number. ``files`` are the paths that head changes since their common
+    ancestor, both of a renamed one; None where GitHub did not list them all (it lists at most 300).
     """
 
     status: str
     total: int
     commits: tuple[Commit, ...]
+    files: tuple[str, ...] | None = None
 
 
 class StatusState(StrEnum):

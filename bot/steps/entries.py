@@ -7,7 +7,6 @@ only, and nothing of GitHub but a branch head.
 from collections.abc import Iterator
 from itertools import pairwise
 
-from bot.audit import release_of
 from bot.catalog import App, Catalog, Environment, Gate
 from bot.facts import Job, JobState
 from bot.jobs import promote_job
@@ -15,8 +14,8 @@ from bot.ports import ConfigRepo
 from bot.releases import Deployment, Outcome, Release, bump_id, promotion_branch
 from bot.services import Services
 from bot.steps.barriers import barrier_before
-from bot.steps.source import tracked_head
-from bot.steps.state import changing_paths, deployment, outcome, previous_environment, read_hold
+from bot.steps.state import changing_paths, deployment, outcome, previous_environment, read_hold, running_release
+from bot.steps.wanted import wanted_head
 from bot.withdrawals import brought_in
 
 
@@ -40,10 +39,7 @@ def healthy_release(config: ConfigRepo, head: str, app: App, environment: Enviro
     note = outcome(config, changed.sha, app.name, environment.name)
     if note is None or note.outcome is not Outcome.HEALTHY:
         return None
-    bumped = release_of(changed)
-    if bumped is not None and (bumped.app, changed.trailer("Environment")) == (app.name, environment.name):
-        return bumped  # reading the files would tell the same, and costs milliseconds for each
-    return deployment(config, head, app, environment).release
+    return running_release(config, head, app, environment)
 
 
 def _is_synced(services: Services, head: str, app: App, environment: Environment) -> bool:
@@ -100,9 +96,9 @@ def _still_held(services: Services, head: str, environment: Environment, app: Ap
 
 
 def _candidate(services: Services, head: str, catalog: Catalog, app: App, environment: Environment) -> str | None:
-    """The source commit that would enter next: the tracked head, or what the environment before runs healthily."""
+    """The source commit that would enter next: the newest merge, or what the environment before runs healthily."""
     before = previous_environment(catalog, environment.name)
     if before is None:
-        return tracked_head(services, app)
+        return wanted_head(services, head, catalog, app)
     release = healthy_release(services.config, head, app, before)
     return release.sha if release else None

@@ -34,8 +34,9 @@ from bot.steps.approve import is_promotion, review
 from bot.steps.barriers import barrier_before
 from bot.steps.entries import lifted_releases, missing_entries
 from bot.steps.prune import removals
-from bot.steps.source import tracked_branch, tracked_head
+from bot.steps.source import tracked_branch
 from bot.steps.state import CATALOG, HOLDS, SHARED, catalog_now, deployment, outcome, read_catalog, shared_app
+from bot.steps.wanted import wanted_head
 
 LOG = structlog.get_logger()
 
@@ -184,7 +185,7 @@ def _removals(services: Services, head: str) -> Iterator[Job]:
 
 
 def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iterator[Job]:
-    """One for each app whose tracked branch's head has not entered the first environment."""
+    """One for each app whose newest merge that concerns it has not entered the first environment."""
     head = services.config.fetch()
     for app in apps:
         try:
@@ -197,8 +198,8 @@ def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iter
 
 
 def _release(services: Services, catalog: Catalog, app: App, head: str) -> Job | None:
-    """The release of the tracked head; one that a hold or a freeze keeps out is built, and then waits."""
-    first, sha = catalog.environments[0], tracked_head(services, app)
+    """The newest merge's release, of those that concern the app; one that is kept out is built, and then waits."""
+    first, sha = catalog.environments[0], wanted_head(services, head, catalog, app)
     id_ = release_id(app.name, sha)
     if services.config.find(head, "Slipway-Id", bump_id(id_, first.name)) is not None:
         return None

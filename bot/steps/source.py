@@ -1,7 +1,6 @@
 """Reads the source repos: where a tracked branch points, and how a commit came onto it. Changes nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bot.catalog import App
 from bot.errors import Permanent
@@ -11,18 +10,6 @@ from bot.ports import Forge
 from bot.releases import Merge
 from bot.services import Services
 from bot.steps.state import catalog_now
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Whether a commit is still to be released, and where it would go first.
-
-    ``newer`` is the tracked branch's head where that has moved on.
-    """
-
-    image: str
-    first_environment: str
-    newer: str | None
 
 
 def tracked_branch(services: Services, app: App) -> str:
@@ -54,23 +41,6 @@ def standing(forge: Forge, source: str, *, deployed: str, new: str, tracked: Cal
     ahead = comparison is None or comparison.status in {"ahead", "identical"}
     reachable = None if ahead else forge.compare(source, deployed, tracked())
     return order(comparison, reachable, same=False)
-
-
-def still_wanted(services: Services, app_name: str, sha: str) -> Wanted:
-    """See whether the tracked branch still leads to a commit."""
-    catalog = catalog_now(services.config)
-    app = catalog.app(app_name)
-    return Wanted(app.image, catalog.environments[0].name, _newer_head(services, app, sha))
-
-
-def _newer_head(services: Services, app: App, sha: str) -> str | None:
-    """A head that ``sha`` descends from is an old reading of the branch, not news."""
-    head = tracked_head(services, app)
-    if head == sha:
-        return None
-    comparison = services.forge.compare(app.source, head, sha)
-    behind = comparison is not None and comparison.status == "ahead"
-    return None if behind else head
 
 
 def describe_merge(services: Services, app_name: str, sha: str) -> Merge:

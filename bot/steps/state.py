@@ -219,6 +219,20 @@ def _release_of_images(config: ConfigRepo, commit: str, app: str, images: tuple[
     return Release(app, release.image, release.merge) if release else None
 
 
+def running_release(config: ConfigRepo, commit: str, app: App, environment: Environment) -> Release | None:
+    """The release that an app runs in an environment, as the config branch says; None where none is known.
+
+    A bump that is the newest change tells it by itself, which saves reading the files.
+    """
+    changed = config.last_change(commit, app.manifest_paths(environment))
+    if changed is None:
+        return None
+    bumped = release_of(changed)
+    if bumped is not None and (bumped.app, changed.trailer("Environment")) == (app.name, environment.name):
+        return bumped
+    return deployment(config, commit, app, environment).release
+
+
 def previous_environment(catalog: Catalog, name: str) -> Environment | None:
     """The environment a release comes through before this one, None for the first."""
     names = [environment.name for environment in catalog.environments]

@@ -14,6 +14,7 @@ from bot.releases import Merge, Release
 from bot.services import Services
 from bot.steps import build as building
 from bot.steps import report, source
+from bot.steps import wanted as wanting
 from bot.steps.build import BuildResult
 from bot.steps.enter import Entered, Entry, enter
 from bot.steps.requested import Asked
@@ -26,7 +27,7 @@ def release(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     """A tracked branch moved: build the commit once and bring it into the first environment."""
     app, sha = values["app"], values["sha"]
     try:
-        wanted = step(run, "see whether the commit is wanted", lambda: source.still_wanted(services, app, sha))
+        wanted = step(run, "see whether the commit is wanted", lambda: wanting.still_wanted(services, app, sha))
         if wanted.newer is not None:
             run.start(release_job(app, wanted.newer))
             return Ended("superseded", f"the branch moved on to {wanted.newer}")

@@ -18,6 +18,9 @@ Json = Mapping[str, Any]
 SUBMITTED = frozenset(state.value for state in ReviewState) - {ReviewState.PENDING.value}
 """States of reviews that are no longer being written."""
 
+MOST_FILES = 300
+"""Files that a comparison lists (https://docs.github.com/en/rest/commits/commits#compare-two-commits)."""
+
 GHOST = "ghost"
 """The login GitHub shows in place of a deleted account."""
 
@@ -55,13 +58,23 @@ def commit(sent: Json) -> Commit:
         author_name=str(author.get("name") or ""),
         committed_at=utc(committer.get("date") or author.get("date")) or "",
         url=str(sent.get("html_url") or ""),
+        parents=tuple(str(parent["sha"]) for parent in sent.get("parents") or ()),
     )
 
 
 def comparison(sent: Json) -> Comparison:
     """How two commits stand to each other."""
     commits = tuple(commit(item) for item in sent.get("commits") or ())
-    return Comparison(status=str(sent["status"]), total=int(sent.get("total_commits", len(commits))), commits=commits)
+    total = int(sent.get("total_commits", len(commits)))
+    return Comparison(status=str(sent["status"]), total=total, commits=commits, files=_files(sent.get("files")))
+
+
+def _files(sent: Any) -> tuple[str, ...] | None:
+    """The changed paths; None where there may be more than were sent."""
+    if not isinstance(sent, list) or len(sent) >= MOST_FILES:
+        return None
+    names = (item.get(key) for item in sent for key in ("filename", "previous_filename"))
+    return tuple(dict.fromkeys(str(name) for name in names if name))
 
 
 def pull_request(repo: str, sent: Json) -> PullRequest:

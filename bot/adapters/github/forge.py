@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import lru_cache
 from http import HTTPStatus
 from itertools import islice
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from bot.adapters.github.credentials import Credentials
 from bot.adapters.github.errors import status_of
 from bot.errors import SlipwayError, UnknownOutcome
 from bot.facts import Commit, Comparison, PullRequest, Repository, Review, StatusState
-from bot.releases import Person
+from bot.releases import FULL_SHA, Person
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +29,9 @@ DESCRIPTION_LIMIT = 140
 
 COMPARE_LIMIT = 250
 """Commits of a comparison that are read: what GitHub lists on one page at most by itself."""
+
+COMPARISONS = 256
+"""Comparisons of two commits that are remembered: what two commits are to each other never changes."""
 
 PAGE = 100
 """Items of a list on one page."""
@@ -66,6 +70,7 @@ class GitHubForge:
         self._identity: tuple[Person | None] | None = None
         self._teams: dict[str, tuple[float, frozenset[str]]] = {}
         self._said: set[tuple[str, str]] = set()
+        self._remembered = lru_cache(COMPARISONS)(self._compare)
 
     # ---------------------------------------------------------------- who
 
@@ -158,19 +163,23 @@ class GitHubForge:
 
         None only where the repository itself can be read: losing access to it must not look like a force-push.
         """
+        fixed = FULL_SHA.fullmatch(base) and FULL_SHA.fullmatch(head)
         try:
-            return self._client.of(
-                repo,
-                f"compare {base} with {head} in {repo}",
-                lambda it: github_json.comparison(
-                    it.compare(base, head, comparison_commits_per_page=COMPARE_LIMIT).raw_data
-                ),
-            )
+            return self._remembered(repo, base, head) if fixed else self._compare(repo, base, head)
         except SlipwayError as error:
             if status_of(error) != HTTPStatus.NOT_FOUND:
                 raise
         self.repository(repo)
         return None
+
+    def _compare(self, repo: str, base: str, head: str) -> Comparison:
+        return self._client.of(
+            repo,
+            f"compare {base} with {head} in {repo}",
+            lambda it: github_json.comparison(
+                it.compare(base, head, comparison_commits_per_page=COMPARE_LIMIT).raw_data
+            ),
+        )
 
     # ---------------------------------------------------------------- pull requests
 
