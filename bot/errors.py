@@ -13,6 +13,19 @@ class Permanent(SlipwayError):
     """The same call would fail again until somebody changes something."""
 
 
+class Refused(Permanent):
+    """GitHub understood, and a rule of the repository forbids it.
+
+    Args:
+        message: the paragraph.
+        words: GitHub's own words.
+    """
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words
+
+
 class Transient(SlipwayError):
     """Nothing was done, and the same call may succeed later.
 

@@ -5,6 +5,12 @@ from dataclasses import dataclass, replace
 from bot.errors import Permanent
 from bot.facts import Job
 
+DECLINED = "declined"
+"""The occasion of a look at a promotion that was closed without a merge."""
+
+REOPENED = "reopened-"
+"""How the occasion of a look begins where a person reopened the promotion."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -81,7 +87,7 @@ def rollback_job(
 
 def approve_job(number: int, trigger: str, attempt: int = 1) -> Job:
     """Read a promotion's reviews and act; ``trigger`` tells the occasion, such as ``review-17`` or ``merged``."""
-    values = {"number": number, "attempt": attempt}
+    values = {"number": number, "occasion": trigger, "attempt": attempt}
     return Job("approve", f"approve/{number}/{trigger}/{attempt}", f"promotion/{number}", values)
 
 

@@ -88,6 +88,10 @@ class Forge(Protocol):
         """Close one without merging it; nothing where it is closed."""
         ...
 
+    def closed_pull_requests(self, repo: str) -> tuple[PullRequest, ...]:
+        """The hundred pull requests that were closed and touched last."""
+        ...
+
     def reviews(self, repo: str, number: int) -> tuple[Review, ...]:
         """All submitted reviews, oldest first."""
         ...
@@ -96,7 +100,8 @@ class Forge(Protocol):
         """Squash exactly ``head`` onto the base and return the new commit.
 
         Raises:
-            Permanent: the head moved (409) or it may not be merged (405), in GitHub's words.
+            Refused: it may not be merged (405): a conflict, or a rule of the branch.
+            Permanent: the head moved (409).
             UnknownOutcome: no answer; read the pull request to learn.
         """
         ...
@@ -187,6 +192,14 @@ class ConfigRepo(ConfigHistory, Protocol):
 
         It walks the whole log: for a person's question, not for a look every few minutes.
         """
+        ...
+
+    def contains(self, commit: str, ancestor: str) -> bool:
+        """Whether ``ancestor`` is the commit itself, or reachable from it."""
+        ...
+
+    def branch_tips(self, prefix: str) -> Mapping[str, str]:
+        """The branches whose name begins so, and the commits they point to, as of the last fetch."""
         ...
 
     def branch_tip(self, branch: str) -> str | None:

@@ -133,6 +133,12 @@ class FakeConfig:
         reachable = reversed(self.line[: self._at(commit) + 1])
         return tuple(one for one in reachable if any(value.startswith(prefix) for value in one.all_trailers(trailer)))
 
+    def contains(self, commit: str, ancestor: str) -> bool:
+        raise NotImplementedError
+
+    def branch_tips(self, prefix: str) -> Mapping[str, str]:
+        return {name: tip.sha for name, tip in self.branches.items() if name.startswith(prefix)}
+
     def branch_tip(self, branch: str) -> str | None:
         return self.branches[branch].sha if branch in self.branches else None
 

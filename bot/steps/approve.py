@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 from bot import messages
 from bot.approval import Approved, Verdict
-from bot.audit import release_of
-from bot.errors import Permanent, Transient
+from bot.errors import Permanent, Refused, Transient
 from bot.facts import ConfigCommit, PullRequest, StatusState
-from bot.messages import Failure, gates
+from bot.messages import Failure, gates, promotions
 from bot.messages import promote as promote_texts
 from bot.releases import Release, parse_promotion_branch
 from bot.services import Services
 from bot.steps.barriers import hold_against
 from bot.steps.people import verdict_on
 from bot.steps.promote import APPROVAL
-from bot.steps.report import report_on_promotion
+from bot.steps.proposals import own_proposal
+from bot.steps.report import report_on_promotion, say_on_promotion
 from bot.steps.state import Place, look
 
 
@@ -64,7 +64,7 @@ def review(services: Services, number: int, *, show: bool = True) -> Reviewed:
         return Reviewed(*ids, merge_sha=pull_request.merge_sha)
     if pull_request.state == "closed":
         return Reviewed(*ids, closed=True)
-    release = promoted(services, pull_request)[1]
+    release = promoted(services, place, pull_request)[1]
     verdict = verdict_on(services, place, pull_request, release)
     approved = isinstance(verdict, Approved)
     frozen = place.environment.frozen_until(services.clock.now()) if approved else None
@@ -90,7 +90,7 @@ def _place(services: Services, pull_request: PullRequest) -> Place:
     return look(services.config, app, environment)
 
 
-def promoted(services: Services, pull_request: PullRequest) -> tuple[ConfigCommit, Release]:
+def promoted(services: Services, place: Place, pull_request: PullRequest) -> tuple[ConfigCommit, Release]:
     """The one commit of a promotion, and the release it brings.
 
     Raises:
@@ -100,13 +100,12 @@ def promoted(services: Services, pull_request: PullRequest) -> tuple[ConfigCommi
     tip = services.config.commit(pull_request.head_sha)
     if tip is None:
         raise Transient(f"The head of #{pull_request.number}, {pull_request.head_sha}, cannot be fetched yet.")
-    release = release_of(tip)
+    release = own_proposal(services.config, place.head, place.app, place.environment, tip)
     if release is None:
         head = messages.short(pull_request.head_sha)
         raise Permanent(
             f"The head of {services.config_name}#{pull_request.number}, {head}, is not a commit of Slipway's: what it "
-            "would put live is not known. Close the pull request and delete its branch: Slipway then opens a new one "
-            "for the newest healthy release."
+            "would put live is not known."
         )
     return tip, release
 
@@ -124,17 +123,29 @@ def _show(services: Services, pull_request: PullRequest, verdict: Verdict, waits
     )
 
 
-def merge(services: Services, number: int, reviewed: Reviewed) -> str | None:
-    """Squash exactly the head that was reviewed; returns the new commit, or None where the head has moved.
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """What became of a merge: the new commit; or GitHub's refusal, in its words; or neither, where the head moved.
+
+    ``conflicts``: the config branch has changed in the same place.
+    """
+
+    commit: str | None = None
+    refused: str = ""
+    conflicts: bool = False
+
+
+def merge(services: Services, number: int, reviewed: Reviewed) -> Merging:
+    """Squash exactly the head that was reviewed.
 
     Raises:
         Transient: GitHub is still working out whether it can be merged.
-        Permanent: GitHub refuses, in its words.
+        Permanent: GitHub refuses for another reason than a rule or a conflict.
     """
     before = services.forge.pull_request(services.config_name, number)
     if before.merged or before.head_sha != reviewed.head:
-        return before.merge_sha if before.merged else None
-    tip, release = promoted(services, before)
+        return Merging(before.merge_sha if before.merged else None)
+    tip, release = promoted(services, look(services.config, reviewed.app, reviewed.environment), before)
     title = messages.subject(release.app, release.sha, reviewed.environment)
     body = messages.commit_body(
         release,
@@ -144,23 +155,42 @@ def merge(services: Services, number: int, reviewed: Reviewed) -> str | None:
         further=promote_texts.carried(tip.trailers),
     )
     try:
-        return services.forge.merge_pull_request(
-            services.config_name, number, head=reviewed.head, title=title, message=body
+        return Merging(
+            services.forge.merge_pull_request(
+                services.config_name, number, head=reviewed.head, title=title, message=body
+            )
         )
     except Permanent as refusal:
         return _after_refusal(services, number, reviewed, refusal)
 
 
-def _after_refusal(services: Services, number: int, reviewed: Reviewed, refusal: Permanent) -> str | None:
+def _after_refusal(services: Services, number: int, reviewed: Reviewed, refusal: Permanent) -> Merging:
     """A refusal can be stale (it was merged meanwhile), about a moved head, or early (not computed yet)."""
     after = services.forge.pull_request(services.config_name, number)
     if after.merged:
-        return after.merge_sha
+        return Merging(after.merge_sha)
     if after.head_sha != reviewed.head:
-        return None
+        return Merging()
     if after.mergeable is None:
         raise Transient(f"GitHub is still working out whether #{number} can be merged.") from refusal
-    raise refusal
+    if not isinstance(refusal, Refused):
+        raise refusal
+    return Merging(refused=refusal.words or str(refusal), conflicts=not after.mergeable)
+
+
+def report_rules(services: Services, number: int, reviewed: Reviewed, words: str) -> None:
+    """Say on an approved promotion which rule of the branch keeps it from being merged, and what to do."""
+    pull_request = services.forge.pull_request(services.config_name, number)
+    about = promotions.About(reviewed.app, reviewed.environment, promotions.release_in(pull_request.body))
+    say_on_promotion(services, about.app, number, promotions.refused_by_rules(about, words, services.config.branch))
+    services.forge.set_status(
+        services.config_name,
+        pull_request.head_sha,
+        context=APPROVAL,
+        state=StatusState.FAILURE,
+        description=messages.one_line(f"approved, and not merged: {words}"),
+        url=pull_request.url,
+    )
 
 
 def report_refusal(services: Services, number: int, failure: Failure) -> None:

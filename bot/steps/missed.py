@@ -30,9 +30,9 @@ from bot.jobs import (
 from bot.ports import Queue
 from bot.releases import Outcome, bump_id, parse_promotion_branch, release_id
 from bot.services import Services
-from bot.steps.approve import is_promotion, review
 from bot.steps.barriers import barrier_before
 from bot.steps.entries import lifted_releases, missing_entries
+from bot.steps.open_promotions import look_at, of_pull_requests, troubled_by_push
 from bot.steps.prune import removals
 from bot.steps.source import tracked_branch
 from bot.steps.state import CATALOG, HOLDS, SHARED, catalog_now, deployment, outcome, read_catalog, shared_app
@@ -51,9 +51,10 @@ def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
             return (*_after_push_to_config(services, repo, branch), *_after_push_to_source(services, repo, branch))
         case PullRequestChanged(repo=repo, merged=True, base_branch=base, number=number):
             return _after_merge(services, event, repo, base, number)
-        case PullRequestChanged(action="closed", repo=repo, number=number, head_sha=sha, head_branch=head):
-            ours = repo == services.config_name and parse_promotion_branch(head) is not None
-            return _due(services.queue, [approve_job(number, f"closed-{sha}")]) if ours else ()
+        case PullRequestChanged(repo=services.config_name, head_branch=head) if (
+            parse_promotion_branch(head) is not None
+        ):
+            return _due(services.queue, [look_at(event)])
         case PullRequestChanged():
             return _due(services.queue, _effects_of_event(services, event))
         case ReviewSubmitted(repo=repo, number=number, review_id=review_id, state=state, head_branch=head):
@@ -72,6 +73,7 @@ def _after_push_to_config(services: Services, repo: str, branch: str) -> tuple[J
         *_tolerant(lambda: _syncs(services, head)),
         *_tolerant(lambda: _removals(services, head)),
         *_after_hold(services, head),
+        *_tolerant(lambda: troubled_by_push(services, head)),
     )
     return _due(services.queue, jobs)
 
@@ -111,7 +113,7 @@ def missed_jobs(services: Services) -> tuple[Job, ...]:
         lambda: _catalog_checks(services, head),
         lambda: _syncs(services, head),
         lambda: _removals(services, head),
-        lambda: _of_pull_requests(services),
+        lambda: of_pull_requests(services, head),
         lambda: _all_releases(services, head),
         lambda: _all_entries(services, head),
     )
@@ -129,7 +131,7 @@ def missed_jobs_of(services: Services, app_name: str, change: str) -> tuple[Job,
     return _of_parts(
         services,
         lambda: lifted_releases(services, head, catalog, app, change),
-        lambda: _of_pull_requests(services, app.name),
+        lambda: of_pull_requests(services, head, app.name),
         lambda: _releases(services, catalog, [app]),
         lambda: missing_entries(services, head, catalog, app),
     )
@@ -217,28 +219,6 @@ def _all_entries(services: Services, head: str) -> Iterator[Job]:
     catalog = read_catalog(services.config, head)
     for app in catalog.apps:
         yield from _tolerant(partial(missing_entries, services, head, catalog, app))
-
-
-def _of_pull_requests(services: Services, app: str | None = None) -> Iterator[Job]:
-    """One for each open promotion (of an app, or of all) whose head is approved and may be merged now.
-
-    Where it is not about one app, also one for each other pull request.
-    """
-    for pull_request in services.forge.open_pull_requests(services.config_name):
-        if not is_promotion(services, pull_request):
-            if app is None and pull_request.base_branch == services.config.branch:
-                yield effect_job(pull_request.number, pull_request.head_sha)
-            continue
-        names = parse_promotion_branch(pull_request.head_branch)
-        if app is not None and names is not None and names[1] != app:
-            continue
-        try:
-            reviewed = review(services, pull_request.number, show=False)
-        except SlipwayError as error:
-            LOG.warning("cannot look", pull_request=pull_request.number, reason=str(error))
-            continue
-        if reviewed.may_be_merged:
-            yield approve_job(pull_request.number, f"{reviewed.head}-{'-'.join(reviewed.approved_by)}")
 
 
 def _due(queue: Queue, jobs: Iterable[Job]) -> tuple[Job, ...]:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from bot import messages
 from bot.audit import release_of
 from bot.catalog import App, Environment, Gate
-from bot.facts import ConfigCommit, StatusState
-from bot.messages import Failure, Row, RowState, statuses
+from bot.errors import Permanent
+from bot.facts import ConfigCommit, PullRequest, StatusState
+from bot.messages import Failure, Row, RowState, promotions, statuses
 from bot.releases import Merge, Outcome, bump_id, promotion_branch, release_id
 from bot.services import Services
 from bot.steps.state import catalog_now, deployment, outcome, read_catalog, rollback_of
@@ -139,6 +140,24 @@ def say_on_promotion(services: Services, app_name: str, number: int, body: str) 
     """The one comment on a promotion, brought up to date; ``body`` begins with the app's marker."""
     marker = messages.comment_marker(app_name)
     services.forge.comment(services.config_name, number, marker=marker, body=body)
+
+
+def close_promotion(services: Services, app_name: str, pull_request: PullRequest, body: str) -> str:
+    """Say on a promotion why Slipway closes it, and close it and tidy its branch away: it waits for nobody.
+
+    Its page no longer names the release, so that this is nobody's no to it. A branch that holds a person's work is
+    left; then a sentence says so.
+    """
+    repo, number = services.config_name, pull_request.number
+    say_on_promotion(services, app_name, number, body)
+    page = promotions.closed_body(pull_request.body)
+    services.forge.edit_pull_request(repo, number, title=pull_request.title, body=page)
+    services.forge.close_pull_request(repo, number)
+    try:
+        services.config.delete_branch(pull_request.head_branch)
+    except Permanent:
+        return " Its branch holds a person's work, and is left."
+    return ""
 
 
 def quotable(services: Services, app_name: str, merge: Merge, failure: Failure) -> Failure:

@@ -1,4 +1,4 @@
-"""`approve`: what a review on, or a merge of, a promotion asks for."""
+"""`approve`: what a review on, a merge of, or anything else about a promotion asks for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,27 +9,74 @@ from bot.messages import Failure
 from bot.ports import Run
 from bot.services import Services
 from bot.steps import approve as approving
+from bot.steps import tend as tending
 from bot.steps.approve import Reviewed
-from bot.steps.declined import tell_closed
+from bot.steps.tend import Tended
 from bot.workflows.stepping import SERVING, failed, step, tell
+
+_PAUSES = (2.0, 5.0)
+"""Seconds in which GitHub works out whether a promotion can be merged; then its files have to tell."""
 
 
 def approve(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
-    """A review on, or a merge of, a promotion: read the reviews afresh, decide, merge exactly that head."""
-    number = values["number"]
+    """See how the promotion stands, read its reviews afresh, decide, merge exactly that head."""
+    number, occasion = values["number"], values.get("occasion", "")
     try:
+        tended = _tend(run, services, number)
+        if tended is not None:
+            return _tended(run, services, number, tended)
+        if occasion.startswith(tending.IN_ORDER_SINCE):
+            tell(run, "say that it is in order", lambda: tending.say_in_order(services, number, occasion))
         reviewed = step(run, "read the reviews", lambda: approving.review(services, number))
-        merged = reviewed.merge_sha
-        if reviewed.closed:
-            tell(run, "say that it was closed", lambda: tell_closed(services, number, reviewed))
-        if merged is None and not reviewed.may_be_merged:
+        if reviewed.merge_sha is not None:
+            return _merged(run, number, reviewed, reviewed.merge_sha)
+        if not reviewed.may_be_merged:
             return Ended("waiting", _why(number, reviewed))
-        if merged is None:
-            merged = step(run, "merge the approved head", lambda: approving.merge(services, number, reviewed))
-        if merged is None:
-            return Ended("superseded", f"the head of #{number} moved: it must be approved anew")
+        return _merge(run, services, values, reviewed)
     except SlipwayError as error:
         return _tell_approval_failed(run, services, number, error)
+
+
+def _tend(run: Run, services: Services, number: int) -> Tended | None:
+    """How it stands; GitHub works out in the background whether it can be merged, and is asked again."""
+    for pause in _PAUSES:
+        tended = step(run, "see how it stands", lambda: tending.tend(services, number, patient=True))
+        if tended is None or not tended.ask_again:
+            return tended
+        run.sleep(pause)
+    return step(run, "see how it stands", lambda: tending.tend(services, number))
+
+
+def _tended(run: Run, services: Services, number: int, tended: Tended) -> Ended:
+    if tended.outdated_tip is not None:
+        return _rebuild(run, services, number, tended.outdated_tip)
+    return Ended(tended.outcome, tended.detail)
+
+
+def _rebuild(run: Run, services: Services, number: int, outdated_tip: str) -> Ended:
+    """Make the promotion once more on top of the config branch, and say whose approval is void by that."""
+    made = step(run, "make it anew", lambda: tending.rebuild(services, number, outdated_tip))
+    if made.outdated_tip is not None:
+        tell(run, "say that it was made anew", lambda: tending.say_rebuilt(services, number, outdated_tip))
+    return Ended(made.outcome, made.detail)
+
+
+def _merge(run: Run, services: Services, values: Mapping[str, Any], reviewed: Reviewed) -> Ended:
+    number = values["number"]
+    merging = step(run, "merge the approved head", lambda: approving.merge(services, number, reviewed))
+    if merging.commit is not None:
+        return _merged(run, number, reviewed, merging.commit)
+    if merging.conflicts:
+        return _rebuild(run, services, number, reviewed.head)
+    if not merging.refused:
+        return Ended("superseded", f"the head of #{number} moved: it must be approved anew")
+    if values["attempt"] == 1:
+        words = merging.refused
+        tell(run, "say which rule refuses", lambda: approving.report_rules(services, number, reviewed, words))
+    return Ended("failed", f"#{number} is approved, and a rule of the branch refuses: {merging.refused}", retry=True)
+
+
+def _merged(run: Run, number: int, reviewed: Reviewed, merged: str) -> Ended:
     run.start(sync_job(reviewed.app, reviewed.environment, merged))
     return Ended("done", f"#{number} merged as {merged}")
 

@@ -7,7 +7,7 @@ import structlog
 
 from bot.errors import Permanent, SlipwayError
 from bot.facts import StatusState
-from bot.jobs import Ended, build_job, release_job, sync_job
+from bot.jobs import DECLINED, Ended, approve_job, build_job, release_job, sync_job
 from bot.messages import Failure, statuses
 from bot.ports import Run
 from bot.releases import Merge, Release
@@ -70,6 +70,8 @@ def bring_in(run: Run, services: Services, made: Release, environment: str, aske
             return Ended("refused", why)
         case Entered(entry=Entry.PROPOSED):
             tell(run, "say that it waits", lambda: _say_waiting(services, made, environment))
+        case Entered(entry=Entry.DECLINED, pull_request=int(number)):
+            run.start(approve_job(number, DECLINED))
         case _:
             LOG.info("not brought in", release=made.id, environment=environment, entry=entered.entry.value)
     return Ended("done", f"{entered.entry.value} in {environment}")

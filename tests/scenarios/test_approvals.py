@@ -1,6 +1,6 @@
 """Who may, and that what was approved is what runs."""
 
-from tests.scenarios.world import APPROVER, CONFIG, DEVELOPER, OUTSIDER, World, until
+from tests.scenarios.world import APPROVER, CONFIG, DEVELOPER, OUTSIDER, Bot, World, until
 
 
 def test_a_review_by_somebody_else_does_not_merge(shared: World) -> None:
@@ -76,3 +76,21 @@ def test_a_push_straight_to_a_gated_path_runs_and_is_recorded_as_unapproved(shar
     deployment = shared.clusters["production"].get("Deployment", "production", app.name)
     assert deployment
     assert deployment["spec"]["replicas"] == 3
+
+
+def test_a_rule_of_the_branch_that_refuses_is_explained_and_the_merge_follows_once_it_is_met(
+    quiet: tuple[World, Bot],
+) -> None:
+    world, bot = quiet
+    world.forge.protect(CONFIG, "master", approvals=2)
+    bot.start()
+    app = world.add_app("ruled")
+    sha = app.merge("A change")
+    number = app.await_promotion(sha)["number"]
+    app.approve(number)
+    path = f"/repos/{CONFIG}/issues/{number}/comments"
+    until("the explanation", lambda: "the rules of `master` do not let Slipway" in str(world.api(path)))
+    assert "At least 2 approving review is required" in str(world.api(path))
+    assert app.bumps("production") == []
+    world.forge.protect(CONFIG, "master", approvals=1)
+    assert app.await_live("production", sha).outcome == "healthy"

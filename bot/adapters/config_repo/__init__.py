@@ -4,7 +4,7 @@ Cost does not grow with the repo: a look is one question to a running ``git cat-
 and one push, and what happened on the branch is kept in an index (``history``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -128,6 +128,20 @@ class GitConfigRepo:
         """See ``bot.ports``."""
         _require_sha(commit)
         return self._mirror.look(lambda: self._find_all(commit, trailer, prefix), commit)
+
+    def contains(self, commit: str, ancestor: str) -> bool:
+        """See ``bot.ports``; False where this mirror does not know ``ancestor``."""
+        _require_sha(commit)
+        if self.commit(ancestor) is None:
+            return False
+        if self._on_line(commit) and self._mirror.history.on_line_of(commit, ancestor):
+            return True
+        missing = ("rev-list", "--max-count=1", ancestor, f"^{commit}")
+        return not self._mirror.look(lambda: self._mirror.git.local(*missing), commit).strip()
+
+    def branch_tips(self, prefix: str) -> Mapping[str, str]:
+        """See ``bot.ports``."""
+        return self._mirror.branch_tips(prefix)
 
     def branch_tip(self, branch: str) -> str | None:
         """See ``bot.ports``."""

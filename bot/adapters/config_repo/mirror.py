@@ -94,6 +94,14 @@ class Mirror:
             self.fetch()
         return (self._refs or {}).get(ref)
 
+    def branch_tips(self, prefix: str) -> dict[str, str]:
+        """The branches whose name begins so, as of the last fetch or own push."""
+        if self._refs is None:
+            self.fetch()
+        begin = f"refs/heads/{prefix}"
+        found = {ref: sha for ref, sha in (self._refs or {}).items() if ref.startswith(begin)}
+        return {ref.removeprefix("refs/heads/"): sha for ref, sha in found.items()}
+
     def head(self) -> str:
         """The config branch's head, as of the last fetch or own push."""
         head = self.ref(self.branch_ref)

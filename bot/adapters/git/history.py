@@ -50,6 +50,12 @@ class History:
         with self._lock:
             return commit in self._position
 
+    def on_line_of(self, commit: str, ancestor: str) -> bool:
+        """Whether both are on the line, and ``ancestor`` not behind ``commit``; False says nothing of merged work."""
+        with self._lock:
+            position = self._position.get(ancestor)
+            return position is not None and position <= self._position.get(commit, -1)
+
     def follow(self, head: str) -> None:
         """Learn what led to ``head``. A head that does not descend from the known line starts it anew.
 

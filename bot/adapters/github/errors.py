@@ -68,6 +68,12 @@ def status_of(error: BaseException | None) -> int | None:
     return cause.status if isinstance(cause, github.GithubException) else None
 
 
+def words_of(error: SlipwayError) -> str:
+    """GitHub's own words behind a translated error; empty where it said nothing."""
+    cause = error.__cause__
+    return message_of(cause) if isinstance(cause, github.GithubException) else ""
+
+
 def _refused(error: github.GithubException, doing: str, repo: str, *, write: bool) -> SlipwayError:
     headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
     words = message_of(error)

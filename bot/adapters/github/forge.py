@@ -17,8 +17,8 @@ from bot.adapters.github.answers import Json, as_sent
 from bot.adapters.github.client import GitHubClient
 from bot.adapters.github.connection import TIMEOUT
 from bot.adapters.github.credentials import Credentials
-from bot.adapters.github.errors import status_of
-from bot.errors import SlipwayError, UnknownOutcome
+from bot.adapters.github.errors import status_of, words_of
+from bot.errors import Permanent, Refused, SlipwayError, UnknownOutcome
 from bot.facts import Commit, Comparison, PullRequest, Repository, Review, StatusState
 from bot.releases import FULL_SHA, Person
 
@@ -246,6 +246,16 @@ class GitHubForge:
             write=True,
         )
 
+    def closed_pull_requests(self, repo: str) -> tuple[PullRequest, ...]:
+        """GET /repos/{repo}/pulls, one page."""
+
+        def ask(it: GitHubRepository) -> tuple[PullRequest, ...]:
+            listed = it.get_pulls(state="closed", sort="updated", direction="desc")
+            pulls = (github_json.pull_request(repo, as_sent(pull)) for pull in islice(listed, PAGE))
+            return tuple(pull for pull in pulls if pull.state == "closed")
+
+        return self._client.of(repo, f"list the closed pull requests of {repo}", ask)
+
     def reviews(self, repo: str, number: int) -> tuple[Review, ...]:
         """GET /repos/{repo}/pulls/{number}/reviews, every page."""
         return self._client.of(
@@ -257,14 +267,17 @@ class GitHubForge:
     def merge_pull_request(self, repo: str, number: int, *, head: str, title: str, message: str) -> str:
         """PUT /repos/{repo}/pulls/{number}/merge."""
         doing = f"merge pull request #{number} of {repo} at {head}"
-        sent = self._client.of(
-            repo,
-            doing,
-            lambda it: as_sent(
-                it.get_pull(number).merge(commit_message=message, commit_title=title, merge_method="squash", sha=head)
-            ),
-            write=True,
-        )
+
+        def ask(it: GitHubRepository) -> Json:
+            pull = it.get_pull(number)
+            return as_sent(pull.merge(commit_message=message, commit_title=title, merge_method="squash", sha=head))
+
+        try:
+            sent = self._client.of(repo, doing, ask, write=True)
+        except Permanent as error:
+            if status_of(error) != HTTPStatus.METHOD_NOT_ALLOWED:
+                raise
+            raise Refused(str(error), words_of(error)) from error
         if not sent.get("merged") or not sent.get("sha"):
             raise UnknownOutcome(f"Asked GitHub to {doing}, but its answer names no commit.")
         return str(sent["sha"])

@@ -283,6 +283,16 @@ class Forge:
                 raise KeyError(f"{full_name} has no branch {branch!r}.")
             after_push(repo, [(ref, old, ZERO)], person)
 
+    def move_branch(self, full_name: str, branch: str, sha: str, login: str) -> None:
+        """Force-push a branch to a commit that is there already, as somebody."""
+        with self._store.lock:
+            repo, person = self._scene(full_name, login)
+            ref = f"refs/heads/{branch}"
+            old = repo.git.ref(ref) or ZERO
+            if not repo.git.update_ref(ref, sha, old):
+                raise KeyError(f"{full_name} has no commit {sha}.")
+            after_push(repo, [(ref, old, sha)], person)
+
     def head(self, full_name: str, branch: str) -> str | None:
         """The commit a branch points to, or None."""
         return self._store.known_repo(full_name).git.ref(f"refs/heads/{branch}")
@@ -318,6 +328,12 @@ class Forge:
         with self._store.lock:
             repo, person = self._scene(full_name, login)
             edit_pull(find_pull(repo, number), person, {"state": "closed"})
+
+    def edit_pull_request(self, full_name: str, number: int, login: str, **fields: str) -> None:
+        """Change title, body or base, or reopen it (``state="open"``), as somebody."""
+        with self._store.lock:
+            repo, person = self._scene(full_name, login)
+            edit_pull(find_pull(repo, number), person, fields)
 
     def review(
         self,
