@@ -22,7 +22,8 @@ CHECKS = {
 }
 """What a check is called -> how Python runs it."""
 
-COVERAGE = ("--cov", "--cov-report=term:skip-covered")
+WHOLE = ("--cov", "--cov-report=term:skip-covered", "-n", "3", "--dist", "loadgroup")
+"""pytest's arguments where none are given. Most tests wait for processes, so three run at once even on two cores."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     for line in engines.report():
         say(line)
     failed = [] if arguments else [name for name in CHECKS if not passes(name)]
-    pytest = ["-m", "pytest", *(arguments or COVERAGE)]
+    pytest = ["-m", "pytest", *(arguments or WHOLE)]
     environment = {**os.environ, "SLIPWAY_FAILED_CHECKS": ", ".join(failed)}
     done = subprocess.run([sys.executable, *pytest], cwd=ROOT, env=environment, check=False)
     return done.returncode or bool(failed)

@@ -11,11 +11,17 @@ from tests.engines import DockerEngine, PostgresServer, RegistryServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the engines that it uses."""
+    """Mark each test with the engines that it uses, and keep together what runs side by side badly.
+
+    A file's tests share worlds, so they run in one process (``--dist loadgroup``); so do all that use the one Docker
+    engine.
+    """
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in engines.MARKERS:
                 item.add_marker(engines.MARKERS[fixture])
+        one_engine = item.get_closest_marker("docker") is not None
+        item.add_marker(pytest.mark.xdist_group("docker" if one_engine else item.nodeid.partition("::")[0]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
