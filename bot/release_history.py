@@ -17,6 +17,7 @@ from bot.messages import duration, short
 from bot.overview import Cell, Overview
 from bot.ports import ConfigRepo, Queue
 from bot.releases import FULL_SHA, Outcome, Release, bump_id, release_id
+from bot.steps.state import rollback_of
 from bot.withdrawals import brought_in
 
 MOST_JOBS = 50
@@ -126,13 +127,14 @@ def release_history(
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """How the release stands to one environment: the bump that brought it, and the jobs about that commit."""
+    """How the release stands to one environment: the bump that brought it, what took it back, the jobs about it."""
 
     environment: Environment
     cell: Cell
     release: Release | None = None
     bump: ConfigCommit | None = None
     note: OutcomeNote | None = None
+    rollback: ConfigCommit | None = None
     syncs: tuple[Work, ...] = ()
     approvals: tuple[Work, ...] = ()
     runs: bool = False
@@ -158,6 +160,7 @@ class _Gathering:
         if bump is None:
             waits = cell.pending if cell.pending and cell.pending.release.sha == self._sha else None
             return _Entry(environment, cell, waits.release if waits else None)
+        runs = cell.release is not None and cell.release.sha == self._sha
         return _Entry(
             environment,
             cell,
@@ -166,7 +169,8 @@ class _Gathering:
             note=outcome_of(config.notes(bump.sha), self._app, environment.name),
             syncs=self.jobs(f"sync/{self._app}/{environment.name}/{bump.sha}/"),
             approvals=self._approvals(bump.sha) if environment.gate is Gate.PULL_REQUEST else (),
-            runs=cell.release is not None and cell.release.sha == self._sha,
+            rollback=None if runs else rollback_of(config, head, bump.sha, self._app, environment.name),
+            runs=runs,
         )
 
     def _approvals(self, merged: str) -> tuple[Work, ...]:
@@ -263,6 +267,9 @@ def _rollout(entry: _Entry, bump: ConfigCommit) -> tuple[StageState, str, str]:
     newest, note = next(iter(entry.syncs), None), entry.note
     if newest is not None and newest.under_way:
         return StageState.NOW, _under_way(newest), newest.updated_at
+    if entry.rollback is not None:
+        why = sentence(f"rolled back. {entry.rollback.trailer('Reason') or ''}".strip())
+        return StageState.FAILED, why, entry.rollback.committed_at
     if note is not None:
         took = f"Healthy after {duration(note.seconds)}." if note.seconds >= 1 else "Healthy at once."
         state, otherwise = _OUTCOMES[note.outcome]

@@ -148,11 +148,11 @@ def taken_back(pasts: Sequence[Past]) -> frozenset[tuple[str, ...]]:
     """The images that a rollback or a person replaced by something that is no newer release, and that stayed away.
 
     Args:
-        pasts: newest first; the first one is what runs.
+        pasts: newest first; the first one is what runs. One without images could not be read, and tells nothing.
     """
     settled: set[tuple[str, ...]] = {past.images for past in pasts[:1]}
     found: set[tuple[str, ...]] = set()
-    for newer, older in pairwise(pasts):
+    for newer, older in pairwise(past for past in pasts if past.images):
         if older.images not in settled and newer.images != older.images:
             settled.add(older.images)
             if not newer.forward:

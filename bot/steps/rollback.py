@@ -17,7 +17,7 @@ from bot.manifests.kustomize import Read
 from bot.messages import rollback as texts
 from bot.messages import short
 from bot.ports import ConfigRepo, Registry
-from bot.releases import Outcome, Person, Release, bump_id
+from bot.releases import Deployment, Outcome, Person, Release, bump_id
 from bot.rollback import (
     GoBack,
     Past,
@@ -34,7 +34,6 @@ from bot.rollback import (
 from bot.services import Services
 from bot.steps.state import (
     Place,
-    changing_paths,
     decode,
     deployment,
     form_of,
@@ -73,25 +72,38 @@ class Plan:
 
 
 def past_of(config: ConfigRepo, place: Place, commit: str) -> Iterator[Past]:
-    """What the environment was like as of a config commit and before, newest first; read as it is asked for."""
-    paths = changing_paths(config, commit, place.app, place.environment)
-    change = config.last_change(commit, paths)
-    while change is not None:
-        yield _past(config, place, change)
-        change = config.last_change(change.parents[0], paths) if change.parents else None
+    """What the environment was like as of a config commit and before, newest first; read as it is asked for.
+
+    What cannot be read any more, or not with today's catalog, counts as a state without images.
+    """
+    at: str | None = commit
+    while at is not None:
+        there = _readable(config, place, at)
+        change = config.commit(there.changed_in) if there.changed_in else None
+        if change is None:
+            return
+        yield _past(config, place, change, there)
+        at = change.parents[0] if change.parents else None
 
 
-def _past(config: ConfigRepo, place: Place, change: ConfigCommit) -> Past:
+def _readable(config: ConfigRepo, place: Place, commit: str) -> Deployment:
     app, environment = place.app, place.environment
-    there = deployment(config, change.sha, app, environment)
-    lines = config.notes(change.sha)
-    notes = [note for note in parse_notes(lines) if (note.app, note.environment) == (app.name, environment.name)]
+    try:
+        return deployment(config, commit, app, environment)
+    except Permanent:
+        change = config.last_change(commit, app.manifest_paths(environment))
+        return Deployment(app.name, environment.name, (), None, change.sha if change else None, waiting=False)
+
+
+def _past(config: ConfigRepo, place: Place, change: ConfigCommit, there: Deployment) -> Past:
+    lines, names = config.notes(change.sha), (place.app.name, place.environment.name)
+    notes = [note for note in parse_notes(lines) if (note.app, note.environment) == names]
     return Past(
         commit=change.sha,
         images=there.images,
         release=there.release,
         forward=there.release is not None and arrived(config, place, change, there.release) is not None,
-        rollback=says_rollback(change, app.name, environment.name),
+        rollback=says_rollback(change, *names),
         outcomes=tuple(note.outcome for note in notes),
         applied=not notes or notes[-1].seconds > 0,
     )

@@ -4,6 +4,7 @@ from bot.errors import Permanent
 from bot.facts import Job, JobRecord, JobState
 from bot.jobs import (
     Ended,
+    Wish,
     again,
     approve_job,
     attempt_of,
@@ -12,6 +13,7 @@ from bot.jobs import (
     next_attempt,
     reconcile_job,
     release_job,
+    rollback_job,
     sync_job,
 )
 from bot.operator_commands import unused
@@ -59,7 +61,14 @@ def test_apps_and_places_have_lanes_of_their_own() -> None:
 
 @pytest.mark.parametrize(
     "job",
-    [release_job("site", SHA), sync_job("site", "staging", SHA), approve_job(7, "merged"), release_job("a", SHA, 9)],
+    [
+        rollback_job("site", "staging", SHA),
+        rollback_job("site", "staging", SHA, 2, wish=Wish("b" * 40)),
+        release_job("site", SHA),
+        sync_job("site", "staging", SHA),
+        approve_job(7, "merged"),
+        release_job("a", SHA, 9),
+    ],
 )
 def test_asking_again_is_the_next_attempt_of_the_same_work(job: Job) -> None:
     assert again(job.id) == next_attempt(job)

@@ -5,6 +5,8 @@ import pytest
 from bot.facts import JobState
 from bot.jobs import Ended, build_job, release_job, sync_job
 from bot.links import Links
+from bot.messages.rollback import Return
+from bot.messages.rollback import commit_message as rollback_message
 from bot.overview import overview
 from bot.release_history import History, parse_release_id, release_history
 from bot.release_list import newest_releases
@@ -197,3 +199,15 @@ def test_links_lead_to_github() -> None:
     assert links.source_commit(pushed) == f"https://github.example/acme/blog/commit/{'a' * 40}"
     assert links.source_pull_request(pushed) is None
     assert links.repo('acme/<"x">') == "https://github.example/acme/%3C%22x%22%3E"
+
+
+def test_a_release_that_was_rolled_back_says_so_and_why(config: FakeConfig, queue: FakeQueue) -> None:
+    before = release("blog", 0x12)
+    config.bump(before, "staging")
+    bump = config.bump(BLOG, "staging")
+    config.end(bump, "blog", "staging", Outcome.HEALTHY)
+    back = Return("staging", before, BLOG.image, BLOG.sha, (bump,), "Baskets are empty")
+    files: dict[str, str | None] = {"staging/blog.yaml": MANIFEST.format(app="blog", image=before.image)}
+    config.edit(files, rollback_message(back))
+    found = {stage.name: stage for stage in history(config, queue).stages}["staging"]
+    assert (found.state.value, found.told, found.runs) == ("failed", "Rolled back. Baskets are empty.", False)
