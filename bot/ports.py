@@ -175,6 +175,10 @@ class ConfigHistory(Protocol):
 class ConfigRepo(ConfigHistory, Protocol):
     """The config repo through a bare mirror. Reads come from the mirror as of the last ``fetch``."""
 
+    def read_ahead(self, commit: str, paths: Sequence[str]) -> None:
+        """Say which files, and whose newest changes, are asked for next: that is then quick. Changes nothing else."""
+        ...
+
     def commit(self, sha: str) -> ConfigCommit | None:
         """One commit of the mirror."""
         ...

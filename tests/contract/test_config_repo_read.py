@@ -205,3 +205,31 @@ def test_the_mirror_follows_a_config_repo_that_moved(stage: GitStage) -> None:
 
     assert repo.files(repo.fetch(), "") == ("only",)
     assert CONFIG != "org/other"
+
+
+def test_what_is_read_ahead_is_what_is_read_one_by_one(stage: GitStage) -> None:
+    names = [f"staging/{'x' * 60}{number}.yaml" for number in range(1_500)]
+    stage.commit({name: f"image: {number}:1\n" for number, name in enumerate(names)}, "Many")
+    stage.commit({names[7]: "image: 7:2\n"}, "One more")
+    repo, plain = stage.open(), stage.open("other")
+    head = repo.fetch()
+    plain.fetch()
+    asked = [*names, "staging/a.yaml", "staging", "not/there.yaml", "../outside", "odd\nname"]
+
+    repo.read_ahead(head, asked)
+
+    for path in [*names[:10], *asked[-5:]]:
+        assert repo.read(head, path) == plain.read(head, path)
+        assert repo.files(head, path) == plain.files(head, path)
+        assert repo.last_change(head, [path]) == plain.last_change(head, [path])
+
+
+def test_what_was_read_ahead_says_nothing_of_a_newer_head(stage: GitStage) -> None:
+    repo = stage.open()
+    repo.read_ahead(repo.fetch(), ["staging/a.yaml", "staging/new.yaml"])
+    commit = stage.commit({"staging/a.yaml": "image: a:2\n", "staging/new.yaml": "image: new:1\n"})
+
+    assert repo.fetch() == commit
+    assert repo.read(commit, "staging/a.yaml") == b"image: a:2\n"
+    assert repo.read(commit, "staging/new.yaml") == b"image: new:1\n"
+    assert getattr(repo.last_change(commit, ["staging/a.yaml"]), "sha", None) == commit

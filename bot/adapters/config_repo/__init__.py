@@ -6,6 +6,7 @@ and one push, and what happened on the branch is kept in an index (``history``).
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -108,6 +109,16 @@ class GitConfigRepo:
     def commit(self, sha: str) -> ConfigCommit | None:
         """See ``bot.ports``."""
         return self._mirror.sound(lambda: self._mirror.objects.commit(sha)) if FULL_SHA.fullmatch(sha) else None
+
+    def read_ahead(self, commit: str, paths: Sequence[str]) -> None:
+        """See ``bot.ports``."""
+        _require_sha(commit)
+        clean = [path for path in map(clean_path, paths) if path]
+        self._mirror.look(lambda: self._read_ahead(commit, clean), commit)
+
+    def _read_ahead(self, commit: str, paths: Sequence[str]) -> None:
+        changes = (self._mirror.history.last_change(commit, [path]) for path in paths) if self._on_line(commit) else ()
+        self._mirror.objects.get_ahead(chain((f"{commit}:{path}" for path in paths), filter(None, changes)))
 
     def changed_paths(self, commit: str) -> tuple[str, ...]:
         """See ``bot.ports``. Nothing for the first commit of all."""

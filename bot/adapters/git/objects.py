@@ -9,7 +9,7 @@ import posixpath
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,6 +27,8 @@ _ENTRY = re.compile(rb"(\d+) ([^\0]+)\0(.{20})", re.DOTALL)
 _IDENTITY = re.compile(r"(.*?) ?<(.*)> (-?\d+) [+-]\d{4}")
 _UNUSUAL = (b"symlink", b"dangling", b"loop", b"notdir")
 _ATTEMPTS = 2
+_AT_ONCE = 32_000
+"""Bytes of requests that are written before the first answer is read: a pipe takes them all, so neither side waits."""
 
 
 class Damaged(Exception):
@@ -57,11 +59,30 @@ class ObjectReader:
         self._git = git
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ahead: dict[str, Object] = {}
 
     def close(self) -> None:
         """End the process. A later look starts a new one."""
         with self._lock:
+            self._ahead = {}
             self._stop()
+
+    def get_ahead(self, names: Iterable[str]) -> None:
+        """Read objects that will be asked for soon, many in one exchange, and keep them until the next call.
+
+        The names must begin with a full hash, so that they mean the same for ever. What is missing is not kept.
+        """
+        requests = {name: name.encode("utf-8", "surrogateescape") for name in names}
+        with self._lock:
+            self._ahead = {}
+            for some in _in_portions((name, request) for name, request in requests.items() if b"\n" not in request):
+                try:
+                    self._send(b"".join(request + b"\n" for _, request in some))
+                    found = [(name, self._receive()) for name, _ in some]
+                except (OSError, EOFError):
+                    self._stop()
+                    return
+                self._ahead.update((name, one) for name, one in found if one is not None)
 
     def get(self, name: str) -> Object | None:
         """The object under a name such as ``<sha>`` or ``<sha>:<path>``, symbolic links followed; None: no such."""
@@ -69,9 +90,12 @@ class ObjectReader:
         if b"\n" in request:
             return self._get_odd(name)
         with self._lock:
+            if name in self._ahead:
+                return self._ahead[name]
             for attempt in range(_ATTEMPTS):
                 try:
-                    return self._ask(request)
+                    self._send(request + b"\n")
+                    return self._receive()
                 except (OSError, EOFError) as error:
                     self._stop()
                     if attempt == _ATTEMPTS - 1:
@@ -160,12 +184,17 @@ class ObjectReader:
             return Object("", "blob", self._git.local("cat-file", "blob", name))
         return None
 
-    def _ask(self, request: bytes) -> Object | None:
+    def _send(self, requests: bytes) -> None:
         process = self._process or self._begin()
-        if process.stdin is None or process.stdout is None:
+        if process.stdin is None:
             raise EOFError
-        process.stdin.write(request + b"\n")
+        process.stdin.write(requests)
         process.stdin.flush()
+
+    def _receive(self) -> Object | None:
+        process = self._process
+        if process is None or process.stdout is None:
+            raise EOFError
         header = process.stdout.readline()
         if not header.endswith(b"\n"):
             raise EOFError
@@ -188,6 +217,20 @@ class ObjectReader:
         process, self._process = self._process, None
         if process is not None:
             end(process)
+
+
+def _in_portions(requests: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """Requests together as long as they are no more than ``_AT_ONCE`` bytes."""
+    portion: list[tuple[str, bytes]] = []
+    size = 0
+    for name, request in requests:
+        if portion and size + len(request) >= _AT_ONCE:
+            yield portion
+            portion, size = [], 0
+        portion.append((name, request))
+        size += len(request) + 1
+    if portion:
+        yield portion
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
