@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import engines
 from tests.engines import DockerEngine, PostgresServer, RegistryServer
+
+settings.register_profile("slipway", deadline=None)  # how long one example takes says more of the machine than of us
+settings.load_profile("slipway")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
+
+from bot.images import ImageReference
+from bot.manifests import bump, find_images, parse_documents, unresolved_placeholders
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -28,3 +32,43 @@ def test_alerts_watch_metrics_that_exist_and_say_what_to_do() -> None:
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["description"]
         assert rule["labels"]["severity"] in {"critical", "warning"}
+
+
+MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_containers_have_no_more_rights_than_they_need(path: Path) -> None:
+    for document in parse_documents(path.read_text(encoding="utf-8"), path.name):
+        template = document.get("spec", {}).get("template")
+        if template is None:
+            continue
+        pod = template["spec"]
+        assert pod["automountServiceAccountToken"] is False
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            if container["name"] == "engine":  # it builds images, and cannot do that without
+                continue
+            security = {**pod["securityContext"], **container["securityContext"]}
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["runAsNonRoot"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container.get("resources", {}).get("limits", {}) or container["name"] == "migrate"
+
+
+def test_slipway_can_deploy_itself() -> None:
+    path = ROOT / "deploy" / "kubernetes" / "slipway.yaml"
+    text = path.read_text(encoding="utf-8")
+    waiting = list(unresolved_placeholders(find_images(text, path.name)))
+    assert len(waiting) == 3, "migrate, web and worker"
+    image = ImageReference.parse(f"registry.example.com/slipway:3f2c1ab@sha256:{'a1' * 32}")
+    bumped = bump(text, path.name, image)
+    assert len(bumped.changes) == 3
+    assert not list(unresolved_placeholders(find_images(bumped.text, path.name)))
+
+
+def test_the_image_runs_the_procfiles_web_as_somebody_without_rights() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^USER 10001$", dockerfile, re.MULTILINE)
+    procfile = (ROOT / "Procfile").read_text(encoding="utf-8")
+    assert "gunicorn --config python:webhooks.gunicorn_conf" in procfile
+    assert '"gunicorn", "--config", "python:webhooks.gunicorn_conf"' in dockerfile
