@@ -165,8 +165,9 @@ _HOW_TO_APPROVE = (
     "pods. There is no need to press Merge; a Merge by someone who may approve counts as that person's approval."
 )
 _HOW_TO_ROLL_BACK = (
-    "After the merge, press **Revert** on this page (or `git revert` the merged commit) and merge that: Slipway "
-    "applies whatever the config branch says."
+    "If the rollout fails, Slipway goes back by itself, unless the catalog says `rollback: manual`. To go back for any "
+    "other reason, run `python -m bot rollback {app} {environment}`; or press **Revert** on this page (or `git revert` "
+    "the merged commit) and merge that: Slipway applies whatever the config branch says."
 )
 
 
@@ -181,7 +182,7 @@ def promotion_body(promotion: Promotion) -> str:
         "### What changes",
         _commit_list(promotion),
         f"### How to approve\n\n{_HOW_TO_APPROVE.format(who=promotion.who)}",
-        f"### How to roll back\n\n{_HOW_TO_ROLL_BACK}",
+        f"### How to roll back\n\n{_HOW_TO_ROLL_BACK.format(app=release.app, environment=promotion.environment)}",
     ]
     return "\n\n".join(parts) + "\n"
 

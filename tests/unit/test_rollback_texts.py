@@ -9,7 +9,7 @@ from bot.messages.rollback import Return, RolledBack
 from bot.releases import Merge, Outcome, Release
 from bot.rollback import Refusal, Why
 from bot.trailers import parse_trailers
-from tests.unit.test_messages import DORA, IMAGE, OLD_IMAGE, OLD_SHA, SHA, matches
+from tests.unit.test_messages import DORA, IMAGE, OLD_IMAGE, OLD_SHA, SHA, TEXTS, matches
 
 BUMP, BACK = "abc1234" + "0" * 33, "bac0123" + "0" * 33
 OLD = Release(
@@ -102,3 +102,9 @@ def test_the_refusals() -> None:
     said = [texts.refusal(why, "snapcraft-io", "production", SHA, ["77aa001", "66aa001"]) for why in Refusal]
     said.append(texts.image_gone("snapcraft-io", "production", OLD_SHA, OLD_IMAGE))
     assert matches("rollback-refusals.txt", "".join(f"{text}\n\n" for text in said))
+
+
+@pytest.mark.parametrize("name", ["rollback-commit.txt", "rolled-back.md", "rollback-failed.md"])
+def test_the_chapter_shows_what_people_will_see(name: str) -> None:
+    chapter = (TEXTS.parents[2] / "docs" / "rolling-back.md").read_text(encoding="utf-8")
+    assert (TEXTS / name).read_text(encoding="utf-8") in chapter
