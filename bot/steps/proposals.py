@@ -3,7 +3,8 @@
 Reads the config repo's mirror alone. Changes nothing.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,11 +13,11 @@ from bot.catalog import App, Catalog, Environment, Gate
 from bot.errors import Permanent
 from bot.facts import ConfigCommit
 from bot.images import ImageReference
-from bot.manifests import bump
+from bot.manifests.forms import edited
 from bot.messages import promotions as texts
 from bot.ports import ConfigRepo
 from bot.releases import Release, parse_promotion_branch
-from bot.steps.state import decode, manifest_files, read_catalog
+from bot.steps.state import form_of, manifest_files, read_catalog, text_reader
 from bot.withdrawals import brought_in
 
 
@@ -114,34 +115,25 @@ def own_proposal(
 def _only_the_image(
     config: ConfigRepo, app: App, environment: Environment, tip: ConfigCommit, release: Release
 ) -> bool:
+    """Whether it does, to the byte, what a bump does, in no file but the app's."""
     parent, image = tip.parents[0], ImageReference.parse(release.image)
     changed = config.changed_paths(tip.sha)
-    return set(changed) <= _manifests_at(config, parent, app, environment, changed) and all(
-        _is_bumped(config.read(parent, path), config.read(tip.sha, path), path, image) for path in changed
-    )
+    for one, where in _then_too(config, parent, app, environment):
+        try:
+            expected = edited(form_of(config, parent, one, where), text_reader(config, parent), image)
+        except Permanent:
+            continue
+        if all(path in expected and config.read(tip.sha, path) == expected[path].encode() for path in changed):
+            return True
+    return False
 
 
-def _manifests_at(
-    config: ConfigRepo, commit: str, app: App, environment: Environment, changed: Sequence[str]
-) -> set[str]:
-    """The app's manifests at a commit: by the catalog now, or where that names others by now, by the one of then."""
-    now = set(manifest_files(config, commit, app, environment))
-    if now.issuperset(changed):
-        return now
-    try:
+def _then_too(config: ConfigRepo, commit: str, app: App, environment: Environment) -> Iterator[tuple[App, Environment]]:
+    """The app as the catalog has it now, and where that names other manifests by now, as it did at a commit."""
+    yield app, environment
+    with contextlib.suppress(Permanent):
         then = read_catalog(config, commit)
-        return set(manifest_files(config, commit, then.app(app.name), then.environment(environment.name)))
-    except Permanent:
-        return now
-
-
-def _is_bumped(before: bytes | None, after: bytes | None, path: str, image: ImageReference) -> bool:
-    if before is None or after is None:
-        return False
-    try:
-        return bump(decode(before, path), path, image).text.encode("utf-8") == after
-    except Permanent:
-        return False
+        yield then.app(app.name), then.environment(environment.name)
 
 
 def left_paths(config: ConfigRepo, head: str, app: App, environment: Environment, tip: ConfigCommit) -> tuple[str, ...]:
