@@ -45,6 +45,12 @@ def sync_job(app: str, environment: str, commit: str, attempt: int = 1) -> Job:
     return Job("sync", f"{about}/{commit}/{attempt}", f"{app}/{environment}", values)
 
 
+def notify_job(app: str, environment: str, news: str, about: str, *, title: str, text: str) -> Job:
+    """Tell people in chat, once for what it is about; messages of one app keep their order."""
+    values = {"app": app, "environment": environment, "title": title, "text": text}
+    return Job("notify", f"notify/{app}/{environment}/{news}/{about}", f"notify/{app}", values)
+
+
 AUTOMATIC = "auto"
 """Stands in a rollback's id where nobody chose what to go back to."""
 

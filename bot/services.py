@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.ports import Clock, Clusters, ConfigRepo, Forge, ImageBuilder, Queue, Registry, Renderer, SourceRepos
+from bot.ports import Chat, Clock, Clusters, ConfigRepo, Forge, ImageBuilder, Queue, Registry, Renderer, SourceRepos
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Services:
     builder: ImageBuilder
     clusters: Clusters
     renderer: Renderer
+    chat: Chat
     clock: Clock
     queue: Queue
     config_name: str

@@ -29,6 +29,7 @@ QUEUES: Mapping[str, str] = {
     "prune": "syncs",
     "effect": "looks",
     "rollback": "rollbacks",
+    "notify": "messages",
 }
 """The queue of each workflow."""
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bot.adapters.chat import AppriseChat
 from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.dbos.database import migrate
 from bot.adapters.dbos.engine import QueueSpec, Worker, WorkflowSpec
@@ -38,6 +39,7 @@ def queue_specs() -> tuple[QueueSpec, ...]:
         QueueSpec("syncs", worker_concurrency=256),
         QueueSpec("looks", worker_concurrency=4),
         QueueSpec("rollbacks", worker_concurrency=64),
+        QueueSpec("messages", worker_concurrency=8),
     )
 
 
@@ -75,6 +77,7 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
         builder=_builder(settings),
         clusters=KubernetesClusters(settings.kubeconfig),
         renderer=CommandRenderer(),
+        chat=AppriseChat(),
         clock=SystemClock(),
         queue=queue,
         config_name=settings.config_repo,

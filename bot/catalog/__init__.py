@@ -116,6 +116,7 @@ class Environment:
     self_heal: bool = False
     prune: bool = False
     shared: tuple[str, ...] = ()
+    notify: tuple[str, ...] = ()
 
     def url_for(self, app: App) -> str | None:
         """Where the app can be seen, if the catalog says so."""
@@ -243,6 +244,7 @@ def _environment(raw: RawEnvironment) -> Environment:
         self_heal=raw.self_heal,
         prune=raw.prune,
         shared=tuple(expand(path, names) for path in raw.shared),
+        notify=tuple(raw.notify),
     )
 
 

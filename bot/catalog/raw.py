@@ -121,6 +121,9 @@ class RawEnvironment(Raw):
     """Files and folders of the config repo that belong to this environment and to no app: namespaces, ingresses.
     `{environment}` and `{namespace}` are filled in."""
 
+    notify: list[Annotated[str, AfterValidator(shapes.notify)]] = Field(default=[], examples=[["$OPERATORS_CHAT"]])
+    """Whom to tell of every app's news in this environment, as `notify` of an app."""
+
 
 class RawHelm(Raw):
     """How an app's manifests are rendered by Helm. `manifests` then names values files, in their order."""
@@ -177,7 +180,8 @@ class RawApp(Raw):
     notify: list[Annotated[str, AfterValidator(shapes.notify)]] = Field(
         default=[], examples=[["mailto://mail.example.com?to=web-team@example.com"]]
     )
-    """Whom to tell in chat or by mail, as apprise addresses. Passwords and tokens do not belong in Git."""
+    """Whom to tell in chat or by mail: apprise addresses. One with a token in it does not belong in Git: name the
+    worker's variable that holds it, as `$NAME`."""
 
     helm: RawHelm | None = Field(default=None, examples=[{"chart": "charts/site"}])
     """Where the app is a Helm chart: which one, and which of its values hold the image."""

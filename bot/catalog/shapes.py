@@ -27,6 +27,7 @@ _APPROVER = re.compile(rf"{_OWNER}(?:/[A-Za-z0-9._-]+)?")
 _LOGIN = re.compile(r"//[^/]*@")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(?:/[a-z0-9]+)?")
 _VALUES_KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*", re.ASCII)
+_VARIABLE = re.compile(r"\$[A-Z][A-Z0-9_]*")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 
 
@@ -170,9 +171,12 @@ def pattern(text: str) -> str:
 
 
 def notify(text: str) -> str:
-    """An apprise address. It may hold a token, so an error does not repeat it."""
-    if not _URL.fullmatch(text):
-        raise ValueError("must be an apprise address, like `slack://…` (its text is not repeated here)")
+    """An apprise address, or the variable that holds one. It may hold a token, so an error does not repeat it."""
+    if not _VARIABLE.fullmatch(text) and not _URL.fullmatch(text):
+        raise ValueError(
+            "must be an apprise address, like `slack://…`, or `$NAME` for a variable that holds one (its text is not "
+            "repeated here)"
+        )
     return text
 
 

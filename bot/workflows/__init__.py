@@ -13,6 +13,7 @@ from bot.steps.build import BuildResult
 from bot.workflows.approve import approve
 from bot.workflows.effect import effect
 from bot.workflows.looking import catalog, delivery, reconcile
+from bot.workflows.notify import notify
 from bot.workflows.promote import promote
 from bot.workflows.prune import prune
 from bot.workflows.release import build, release
@@ -28,6 +29,7 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "approve": approve,
     "promote": promote,
     "sync": sync,
+    "notify": notify,
     "effect": effect,
     "prune": prune,
     "rollback": rollback,

@@ -13,11 +13,12 @@ from bot.ports import Run
 from bot.releases import Merge, Release
 from bot.services import Services
 from bot.steps import build as building
-from bot.steps import report, source
+from bot.steps import chat, report, source
 from bot.steps import wanted as wanting
 from bot.steps.build import BuildResult
 from bot.steps.enter import Entered, Entry, enter
 from bot.steps.requested import Asked
+from bot.workflows.notify import announce
 from bot.workflows.stepping import SERVING, failed, step, tell
 
 LOG = structlog.get_logger()
@@ -68,8 +69,9 @@ def bring_in(run: Run, services: Services, made: Release, environment: str, aske
             return Ended("waiting", f"{entered.entry.value} in {environment}")
         case Entered(entry=Entry.OUTDATED, why=why) if asked is not None:
             return Ended("refused", why)
-        case Entered(entry=Entry.PROPOSED):
+        case Entered(entry=Entry.PROPOSED, pull_request=int(number)):
             tell(run, "say that it waits", lambda: _say_waiting(services, made, environment))
+            announce(run, lambda: chat.waiting(services, made, environment, number))
         case Entered(entry=Entry.DECLINED, pull_request=int(number)):
             run.start(approve_job(number, DECLINED))
         case _:

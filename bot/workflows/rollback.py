@@ -13,10 +13,12 @@ from bot.ports import Run
 from bot.releases import Outcome
 from bot.rollback import Why
 from bot.services import Services
+from bot.steps import chat
 from bot.steps import rollback as going
 from bot.steps import rollback_report as report
 from bot.steps.rollback import Asked, Plan
 from bot.steps.withdraw import withdraw
+from bot.workflows.notify import announce
 from bot.workflows.stepping import SERVING, failed, step, tell
 
 LOG = structlog.get_logger()
@@ -45,6 +47,9 @@ def rollback(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     except SlipwayError as error:
         return failed(error)
     _say(run, services, values, plan, made, ended)
+    image = plan.to.image
+    if ended is Outcome.HEALTHY:
+        announce(run, lambda: chat.rolled_back(services, app, environment, made, image))
     return Ended("done", f"back to {plan.to.sha} in {made}")
 
 

@@ -15,10 +15,11 @@ from bot.messages import Failure
 from bot.ports import Run
 from bot.releases import Outcome
 from bot.services import Services
-from bot.steps import latest, outcome, prune, rollout
+from bot.steps import chat, latest, outcome, prune, rollout
 from bot.steps.outcome import Subject
 from bot.steps.rollout import AppliedSet
 from bot.steps.withdraw import withdraw
+from bot.workflows.notify import announce
 from bot.workflows.release import bring_in
 from bot.workflows.stepping import SERVING, failed, step, tell
 from bot.workflows.take_back import take_back
@@ -109,10 +110,15 @@ def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: 
             "say that it failed",
             lambda: outcome.tell_failed(services, app, environment, commit, subject, failure),
         )
+        if result.outcome is Outcome.FAILED:
+            announce(run, lambda: chat.failed(services, app, environment, commit, result.reason))
         if result.outcome is Outcome.FAILED and app:  # shared files have no release to go back to
             run.start(rollback_job(app, environment, commit, evidence=result.evidence))
         return Ended(result.outcome.value, result.reason, retry=result.outcome is Outcome.UNKNOWN)
     tell(run, "say live", lambda: outcome.tell_healthy(services, app, environment, subject, result.seconds))
+    made = subject.release
+    if made is not None and subject.brought and not subject.went_back:
+        announce(run, lambda: chat.live(services, made, environment, commit, result.seconds))
     return _pruned(run, services, values, _next(run, services, environment, subject))
 
 

@@ -76,6 +76,7 @@ class Bench:
             builder=DockerEngine(build_seconds=self.seconds),
             clusters=unused,
             renderer=unused,
+            chat=unused,
             clock=SystemClock(),
             queue=unused,
             config_name="org/config",
