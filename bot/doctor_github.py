@@ -19,7 +19,7 @@ SKEW_SECONDS = 30.0
 """A clock this far off makes tokens of Apps be refused (GitHub allows 60 s) and freezes start late."""
 
 HOOK_PATH = "/webhooks/github"
-CONFIG_EVENTS = ("push", "pull_request", "pull_request_review")
+CONFIG_EVENTS = ("push", "pull_request", "pull_request_review", "issue_comment")
 SOURCE_EVENTS = ("push", "pull_request", "issue_comment")
 
 APP_NEEDS = {"contents": "write", "pull_requests": "write", "metadata": "read"}

@@ -6,13 +6,13 @@ from the API, so a payload that comes late, twice or out of order changes no dec
 Source of the payloads' shapes: https://docs.github.com/en/webhooks/webhook-events-and-payloads
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
+from bot.comment_commands import commands
 from bot.errors import Permanent
 from bot.facts import ReviewState
 from bot.releases import FULL_SHA
@@ -26,9 +26,6 @@ PULL_REQUEST_ACTIONS = frozenset({"opened", "reopened", "closed", "synchronize",
 
 REVIEW_ACTIONS = frozenset({"submitted", "dismissed"})
 """What changes whether a head is approved; an edited text does not."""
-
-COMMAND = re.compile(r"\s*/[a-z]+(\s|$)")
-"""A comment that speaks to the bot begins like this; ``/usr/bin`` does not."""
 
 
 class MalformedPayload(Permanent):
@@ -72,7 +69,7 @@ class ReviewSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class CommentCreated:
-    """A comment on a pull request that begins with a ``/command``."""
+    """A comment on a pull request with a ``/command`` on a line of its own."""
 
     repo: str
     number: int
@@ -283,7 +280,7 @@ def _comment(payload: Any) -> Event:
     event = _CommentEvent.model_validate(payload)
     if event.issue.pull_request is None:
         return Ignored("comments on issues are not used")
-    if not COMMAND.match(event.comment.body):
+    if not commands(event.comment.body):
         return Ignored("the comment is not a command")
     return CommentCreated(
         repo=event.repository.full_name,

@@ -134,6 +134,12 @@ def promote_job(app: str, environment: str, sha: str, attempt: int = 1, *, by: s
     return Job("promote", f"promote/{app}/{environment}/{sha}/{attempt}", f"{app}/{environment}", values)
 
 
+def command_job(repo: str, number: int, comment_id: int, login: str, body: str) -> Job:
+    """Carry out the commands of a comment; those on one pull request in order."""
+    values = {"repo": repo, "number": number, "comment": comment_id, "login": login, "body": body}
+    return Job("command", f"command/{repo}/{comment_id}", f"command/{repo}/{number}", values)
+
+
 def attempt_of(job_id: str) -> int:
     """The attempt at the end of a job's id."""
     return int(job_id.rpartition("/")[2])

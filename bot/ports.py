@@ -113,6 +113,10 @@ class Forge(Protocol):
         """
         ...
 
+    def react(self, repo: str, number: int, comment_id: int) -> None:
+        """Thumbs up on a comment on a pull request, once. Unavailable: one log line."""
+        ...
+
     def set_status(
         self, repo: str, sha: str, *, context: str, state: StatusState, description: str, url: str | None
     ) -> None:

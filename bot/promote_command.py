@@ -11,18 +11,13 @@ import click
 from bot.adapters.dbos.queue import DbosQueue
 from bot.clock import SystemClock
 from bot.config_mirror import open_forge, open_mirror
-from bot.errors import Permanent, Transient, UnknownOutcome
+from bot.errors import Permanent
 from bot.jobs import promote_job
-from bot.messages import promote as texts
 from bot.messages import short
 from bot.operator_commands import unused
-from bot.ordering import Order
-from bot.ports import ConfigRepo, Forge
 from bot.releases import Release
 from bot.settings import Settings
-from bot.steps.requested import Asked, asked_for, refusal_now, wanted_release
-from bot.steps.source import standing
-from bot.steps.state import look
+from bot.steps.requested import Asked, asked_for, backwards, refusal_now, wanted_release
 from bot.wiring import QUEUES
 
 HELP = """Bring into ENV what the environment before runs healthily, or the release that is named; through ENV's gate.
@@ -71,25 +66,6 @@ def promote(app: str, environment: str, wanted: str | None, login: str | None, *
     click.echo(
         json.dumps(_facts(job.id, release, environment, asked)) if as_json else _told(job.id, release, environment)
     )
-
-
-def backwards(config: ConfigRepo, forge: Forge, release: Release, environment: str) -> str | None:
-    """Why it would go backwards, in words; None where it would not, or GitHub cannot be asked from here."""
-    place = look(config, release.app, environment)
-    if place.deployed.release is None:
-        return None
-    app, deployed = place.app, place.deployed.release.sha
-    try:
-        order = standing(
-            forge,
-            app.source,
-            deployed=deployed,
-            new=release.sha,
-            tracked=lambda: app.branch or forge.repository(app.source).default_branch,
-        )
-    except (Transient, UnknownOutcome):
-        return None
-    return texts.refused_backwards(app.name, environment, release.sha, deployed) if order is Order.BACKWARD else None
 
 
 def _facts(job: str, release: Release, environment: str, asked: Asked) -> dict[str, object]:

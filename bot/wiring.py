@@ -21,6 +21,7 @@ QUEUES: Mapping[str, str] = {
     "delivery": "deliveries",
     "reconcile": "deliveries",
     "catalog": "deliveries",
+    "command": "approvals",
     "release": "releases",
     "build": "builds",
     "approve": "approvals",

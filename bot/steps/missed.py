@@ -19,6 +19,7 @@ from bot.jobs import (
     approve_job,
     attempt_of,
     catalog_job,
+    command_job,
     effect_job,
     next_attempt,
     prune_job,
@@ -61,7 +62,19 @@ def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
             ours = repo == services.config_name and parse_promotion_branch(head) is not None
             return _due(services.queue, [approve_job(number, f"review-{review_id}-{state.value}")]) if ours else ()
         case CommentCreated():
-            return ()
+            return _after_comment(services, event)
+
+
+def _after_comment(services: Services, event: CommentCreated) -> tuple[Job, ...]:
+    """Its commands, carried out once. What the bot writes itself is no command.
+
+    A comment is not looked for where its webhook never came: nobody can tell later whether it is still meant.
+    """
+    bot = services.forge.identity()
+    if bot is not None and bot.login.casefold() == event.author_login.casefold():
+        return ()
+    job = command_job(event.repo, event.number, event.comment_id, event.author_login, event.body)
+    return (job,) if services.queue.job(job.id) is None else ()
 
 
 def _after_push_to_config(services: Services, repo: str, branch: str) -> tuple[Job, ...]:

@@ -48,6 +48,17 @@ def _allowed(services: Services, environment: Environment, candidates: list[str]
     return frozenset(people)
 
 
+def may_command(services: Services, environment: Environment | None, repo: str, login: str) -> bool:
+    """Whether somebody may ask for something in an environment; without one, for something of a repo.
+
+    Fails closed: who cannot be asked about may not.
+    """
+    if environment is None:
+        return services.forge.can_write(repo, login)
+    allowed = _allowed(services, environment, [login])
+    return login.casefold() in {name.casefold() for name in allowed}
+
+
 def _owners(services: Services, place: Place, changed_in: str, candidates: list[str]) -> tuple[Owners, ...]:
     """The code owners of the app's files that a commit changes, as its parent's CODEOWNERS names them."""
     config = services.config

@@ -7,14 +7,16 @@ from datetime import datetime
 
 from bot.audit import release_of
 from bot.catalog import Environment
-from bot.errors import Permanent
+from bot.errors import Permanent, Transient, UnknownOutcome
 from bot.holds import Hold
 from bot.messages import promote as texts
-from bot.ports import ConfigRepo
+from bot.ordering import Order
+from bot.ports import ConfigRepo, Forge
 from bot.releases import Outcome, Release, bump_id, release_id
 from bot.services import Services
 from bot.steps.barriers import barrier_before
 from bot.steps.entries import healthy_release
+from bot.steps.source import standing
 from bot.steps.state import Place, look, outcome, previous_environment
 
 MOST_NAMED = 5
@@ -135,3 +137,22 @@ def refusal_now(config: ConfigRepo, now: datetime, release: Release, environment
             return texts.refused_frozen(release.app, environment, until)
         case None:
             return None
+
+
+def backwards(config: ConfigRepo, forge: Forge, release: Release, environment: str) -> str | None:
+    """Why it would go backwards, in words; None where it would not, or GitHub cannot be asked now."""
+    place = look(config, release.app, environment)
+    if place.deployed.release is None:
+        return None
+    app, deployed = place.app, place.deployed.release.sha
+    try:
+        order = standing(
+            forge,
+            app.source,
+            deployed=deployed,
+            new=release.sha,
+            tracked=lambda: app.branch or forge.repository(app.source).default_branch,
+        )
+    except (Transient, UnknownOutcome):
+        return None
+    return texts.refused_backwards(app.name, environment, release.sha, deployed) if order is Order.BACKWARD else None

@@ -11,6 +11,7 @@ from bot.ports import Run
 from bot.services import Services
 from bot.steps.build import BuildResult
 from bot.workflows.approve import approve
+from bot.workflows.command import command
 from bot.workflows.effect import effect
 from bot.workflows.looking import catalog, delivery, reconcile
 from bot.workflows.notify import notify
@@ -27,6 +28,7 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "release": release,
     "build": build,
     "approve": approve,
+    "command": command,
     "promote": promote,
     "sync": sync,
     "notify": notify,

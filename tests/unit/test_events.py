@@ -117,8 +117,10 @@ def comment(body: str, *, on_pull_request: bool = True) -> dict[str, Any]:
     return payload
 
 
-@pytest.mark.parametrize("body", ["/deploy", "/deploy staging\nplease", "  /retry", "/rollback\r\n"])
-def test_a_comment_that_begins_with_a_command_is_told(body: str) -> None:
+@pytest.mark.parametrize(
+    "body", ["/deploy", "/deploy staging\nplease", "  /retry", "/rollback\r\n", "Thanks!\n\n/deploy"]
+)
+def test_a_comment_with_a_command_on_a_line_of_its_own_is_told(body: str) -> None:
     assert parse("issue_comment", comment(body)) == CommentCreated(REPO, 1, 492700400, "Codertocat", body)
 
 

@@ -314,6 +314,21 @@ class GitHubForge:
             if status_of(error) != HTTPStatus.NOT_FOUND:
                 raise
 
+    def react(self, repo: str, number: int, comment_id: int) -> None:
+        """POST /repos/{repo}/issues/comments/{id}/reactions; GitHub answers 200 where it was there already."""
+        doing = f"react to a comment on #{number} of {repo}"
+
+        def ask(hub: Github) -> None:
+            path = f"/repos/{repo}/issues/comments/{comment_id}/reactions"
+            hub.requester.requestJsonAndCheck("POST", path, input={"content": "+1"})
+
+        try:
+            self._client.ask(repo, doing, ask, write=True)
+        except SlipwayError as error:
+            if status_of(error) not in UNAVAILABLE:
+                raise
+            self._without(repo, "reactions", error)
+
     def set_status(
         self, repo: str, sha: str, *, context: str, state: StatusState, description: str, url: str | None
     ) -> None:
