@@ -20,7 +20,7 @@ class Return:
         left: the source commit of the release that is taken back.
         reverted: the config commits by which that one had come in; the first is the one on the config branch.
         reason: why; one line.
-        by: the login of the person who asked; None where nobody did.
+        by: the login of the person who asked; empty where it is not known, None where nobody did.
     """
 
     environment: str
@@ -48,11 +48,16 @@ def commit_message(back: Return) -> str:
 
 
 def _explanation(back: Return) -> str:
-    who = f"@{back.by} took" if back.by else "Slipway took"
     return (
-        f"{who} {short(back.left)} back: it stays out of {back.environment} until a newer release comes or the hold is "
-        "lifted."
+        f"{_who(back.by)} took {short(back.left)} back: it stays out of {back.environment} until a newer release comes "
+        "or the hold is lifted."
     )
+
+
+def _who(by: str | None) -> str:
+    if by is None:
+        return "Slipway"
+    return f"@{by}" if by else "An operator"
 
 
 def failed_reason(environment: str, reason: str) -> str:
@@ -79,7 +84,7 @@ class RolledBack:
         to: the source commit that runs again.
         commit: the rollback on the config branch, and ``url``, its page.
         ended: how its rollout ended, unless it failed; None while that is awaited.
-        by: the login of the person who asked; None where nobody did.
+        by: as in ``Return``.
         reason: that person's.
         failure: the failed rollout; None where a person asked.
     """
@@ -105,9 +110,7 @@ def rolled_back(told: RolledBack) -> str:
 def _went_back(told: RolledBack) -> str:
     link = f"[`{short(told.commit)}`]({told.url})"
     where = f"{told.environment} back from `{short(told.left)}` to `{short(told.to)}`, in {link}"
-    if told.by is None:
-        return f"**Slipway took {where}.**"
-    return f"**@{told.by} took {where}.** {messages.inline(told.reason)}".rstrip()
+    return f"**{_who(told.by)} took {where}.** {messages.inline(told.reason)}".rstrip()
 
 
 _RUNNING = {
@@ -191,8 +194,8 @@ def withdrawn(app: str, sha: str, came_from: str) -> str:
 
 def status(app: str, environment: str, to: str, by: str | None) -> str:
     """The red status on the commit that was taken back."""
-    who = f"@{by} took {app}" if by else f"the rollout failed, and Slipway took {app}"
-    return f"{who} on {environment} back to {short(to)}"
+    why = "the rollout failed, and " if by is None else ""
+    return f"{why}{_who(by)} took {app} on {environment} back to {short(to)}"
 
 
 def stayed_status(why: Why, app: str, environment: str, reason: str) -> str:

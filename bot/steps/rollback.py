@@ -242,7 +242,7 @@ def go_back(services: Services, app: str, environment: str, plan: Plan, asked: A
         left=left.sha,
         reverted=plan.reverted,
         reason=services.redact(reason),
-        by=asked.by if asked else None,
+        by=(asked.by or "") if asked else None,
     )
     made = config.make(
         Change(

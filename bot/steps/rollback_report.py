@@ -56,8 +56,8 @@ def tell_rolled_back(
         commit=commit,
         url=services.commit_url(commit),
         ended=ended,
-        by=(asked.by or "somebody") if asked else None,
-        reason=texts.by_hand_reason(asked.reason) if asked else "",
+        by=(asked.by or "") if asked else None,
+        reason=services.redact(texts.by_hand_reason(asked.reason)) if asked else "",
         failure=None if asked else quotable(services, app, left.merge, failure),
     )
     text = texts.status(app, environment, to.sha, told.by)

@@ -159,6 +159,21 @@ def test_a_revert_by_github_s_button_sticks(shared: World) -> None:
     assert len(app.bumps("production", wrong)) == 1
 
 
+def test_lifting_the_hold_lets_the_release_in_again(shared: World) -> None:
+    app = shared.add_app("back-lifted")
+    good = app.merge("A good version")
+    app.await_live("staging", good)
+    next_sha_fails(shared, app, "staging", good)
+    bad = app.merge("Not its own fault")
+    app.await_outcome(await_rollback(app, "staging", good), "staging")
+    until("it to be told", lambda: "runs again" in "".join(app.comments(2)))
+    shared.clusters["staging"].heal()
+    assert command(shared, "resume", app.name, "staging").returncode == 0
+    until("both bumps", lambda: len(app.bumps("staging", bad)) == 2)
+    assert app.await_outcome(app.bumps("staging", bad)[0], "staging").outcome == "healthy"
+    assert app.await_promotion(bad)["title"] == f"back-lifted: {bad[:7]} to production"
+
+
 def test_manual_says_how_and_a_person_goes_back(shared: World) -> None:
     app = shared.add_app("back-manual", private=True)
     good = live_on_both(app, "A good version")

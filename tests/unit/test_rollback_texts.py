@@ -71,6 +71,14 @@ def test_the_comment_of_a_rollback_by_hand() -> None:
     assert matches("rolled-back-by-hand.md", comment(texts.rolled_back(by_hand)))
 
 
+def test_a_person_without_a_known_account_is_an_operator() -> None:
+    nobody = told(by="", failure=None)
+    assert "**An operator took production back from" in texts.rolled_back(nobody)
+    assert "An operator took 3f2c1ab back" in texts.commit_message(
+        Return("production", OLD, IMAGE, SHA, (BUMP,), texts.by_hand_reason(None), "")
+    )
+
+
 def test_the_comment_of_a_rollback_that_failed() -> None:
     failed = told(ended=Outcome.FAILED, failure=None, reason=REASON)
     assert matches("rollback-failed.md", comment(texts.rollback_failed(failed)))
