@@ -117,12 +117,12 @@ def each_write() -> Choice:
     return choose
 
 
-def each_kind() -> Choice:
-    """Kill once at the first write of each kind, in turns before and after it."""
+def each_kind(pattern: str = "") -> Choice:
+    """Kill once at the first write of each kind (that the pattern is found in), in turns before and after it."""
     met: set[str] = set()
 
     def choose(write: str) -> Moment | None:
-        if write in met or not write.endswith(FIRST):
+        if write in met or not write.endswith(FIRST) or not re.search(pattern, write):
             return None
         met.add(write)
         return Moment.BEFORE if len(met) % 2 else Moment.AFTER

@@ -16,14 +16,22 @@ _BUMP = re.compile(r"(?P<app>[^@/]+)@(?P<sha>[0-9a-f]{40})/(?P<environment>[^/]+
 
 @dataclass(frozen=True, slots=True)
 class Bump:
-    """A commit of the bot's that set an image: what it brought where, and how its syncs ended."""
+    """A commit of the bot's that set an image: what it brought where, and how its syncs ended.
+
+    ``rollback`` is the end of its id where it went back.
+    """
 
     commit: str
     app: str
     environment: str
     sha: str
-    rollback: bool
+    rollback: str | None
     outcomes: tuple[OutcomeNote, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether its pods became ready."""
+        return any(note.outcome == "healthy" for note in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +48,7 @@ class History:
 
     def live(self, app: str, environment: str, sha: str) -> bool:
         """Whether that release was brought there and became healthy."""
-        return any(
-            bump.sha == sha and any(note.outcome == "healthy" for note in bump.outcomes)
-            for bump in self.of(app, environment)
-        )
+        return any(bump.sha == sha and bump.healthy for bump in self.of(app, environment))
 
 
 def read(world: World) -> History:
@@ -63,7 +68,7 @@ def read(world: World) -> History:
             own = [
                 note for note in parse_notes(notes.splitlines()) if (note.app, note.environment) == (app, environment)
             ]
-            bumps.append(Bump(commit, app, environment, bump["sha"], bump["rollback"] is not None, tuple(own)))
+            bumps.append(Bump(commit, app, environment, bump["sha"], bump["rollback"], tuple(own)))
     return History(tuple(bumps), tuple(merges), subjects)
 
 

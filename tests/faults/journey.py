@@ -57,14 +57,23 @@ def arrived(journeys: Iterable[Journey]) -> list[tuple[AppWorld, str]]:
     return [(journey.app, journey.live[-1]) for journey in journeys if journey.live]
 
 
-def travel(world: World, journeys: Iterable[Journey], *, more: Callable[[], bool] = lambda: False) -> list[str]:
-    """Go on until all are done and there is no ``more`` to wait for; what got stuck, a sentence each."""
-    journeys, moved_at = list(journeys), time.monotonic()
+def travel(
+    world: World,
+    journeys: Iterable[Journey],
+    *,
+    more: Callable[[], bool] = lambda: False,
+    moved: Callable[[], int] = lambda: 0,
+) -> list[str]:
+    """Go on until all are done and there is no ``more`` to wait for; what got stuck, a sentence each.
+
+    ``moved`` is a figure that changes while something else goes on.
+    """
+    journeys, moved_at, last = list(journeys), time.monotonic(), moved()
     while not all(journey.done for journey in journeys) or more():
         log = history.read(world)
         came = sum(journey.advance(log) for journey in journeys)
-        if came or all(journey.done for journey in journeys):
-            moved_at = time.monotonic()
+        if came or moved() != last or all(journey.done for journey in journeys):
+            moved_at, last = time.monotonic(), moved()
         _approve(world, journeys)
         if time.monotonic() - moved_at > PATIENCE:
             return [f"{j.app.name} {(j.sha or '')[:7]} does not become live" for j in journeys if not j.done]

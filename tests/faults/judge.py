@@ -26,7 +26,9 @@ Expected = Sequence[tuple[AppWorld, str]]
 """Apps, and the release that each must run in the end, everywhere."""
 
 
-def judge(stage: Stage, tally: Tally, expected: Expected, *, forced: frozenset[str] = frozenset()) -> None:
+def judge(
+    stage: Stage, tally: Tally, expected: Expected, *, forced: frozenset[str] = frozenset(), bots: int = 1
+) -> None:
     """Wait for quiet, and count.
 
     Args:
@@ -34,14 +36,18 @@ def judge(stage: Stage, tally: Tally, expected: Expected, *, forced: frozenset[s
         tally: where what is wrong is noted.
         expected: what must be live in the end.
         forced: apps whose tracked branch was force-pushed, which may lead anywhere.
+        bots: two of them look at the same moment and both build, or both say the same; what they must not double is
+            what changes anything: bumps, pull requests.
     """
     tally.stuck += _await_quiet(stage)
     log = history.read(stage.world)
     for app, sha in expected:
         tally.lost += _lost(stage, log, app, sha)
-        tally.doubled += _doubled_on_source(stage, app)
     tally.lost += _lost_deliveries(stage)
-    tally.doubled += [*_doubled_in_config(log), *_doubled_pulls(stage), *_doubled_builds(stage.folder)]
+    tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(stage)]
+    if bots == 1:
+        tally.doubled += [*_doubled_outcomes(log), *_doubled_builds(stage.folder)]
+        tally.doubled += [line for app, _ in expected for line in _doubled_on_source(stage, app)]
     tally.backwards += [line for line in _backwards(stage, log) if line.split(" ")[0] not in forced]
     tally.secrets_found += _secrets(stage)
 
@@ -103,9 +109,12 @@ def _doubled(what: str, counted: Counter[Any]) -> Iterator[str]:
             yield f"{count} times {what} {key}"
 
 
-def _doubled_in_config(log: History) -> Iterator[str]:
-    ids = [(bump.app, bump.environment, bump.sha[:7]) for bump in log.bumps if not bump.rollback]
+def _doubled_bumps(log: History) -> Iterator[str]:
+    ids = [(bump.app, bump.environment, bump.sha[:7], bump.rollback) for bump in log.bumps]
     yield from _doubled("the bump", Counter(ids))
+
+
+def _doubled_outcomes(log: History) -> Iterator[str]:
     for bump in log.bumps:
         notes = Counter((note.outcome.value, note.reason) for note in bump.outcomes)
         yield from _doubled(f"on {bump.commit} ({bump.app} in {bump.environment}) the outcome", notes)

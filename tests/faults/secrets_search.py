@@ -46,12 +46,15 @@ class ArgvWatch:
 
 
 def _command_lines() -> Iterator[str]:
+    """Without this process's own, which may name a database; its children bear it until they are what they become."""
+    own = Path("/proc/self/cmdline").read_text(errors="replace")
     for name in os.listdir("/proc"):  # noqa: PTH208 - twenty times a second
-        if name.isdecimal() and int(name) != os.getpid():
-            try:
-                yield Path("/proc", name, "cmdline").read_text(errors="replace")
-            except OSError:
-                continue  # it has ended meanwhile
+        try:
+            line = Path("/proc", name, "cmdline").read_text(errors="replace") if name.isdecimal() else ""
+        except OSError:
+            continue  # it has ended meanwhile
+        if line and line != own:
+            yield line
 
 
 def search(folder: Path, database_url: str, canaries: Mapping[str, str]) -> list[str]:

@@ -74,6 +74,7 @@ class Stage:
 
     folder: Path
     world: World
+    registry: Registry
     database_url: str
     executioner: Executioner
     canaries: Mapping[str, str]
@@ -108,7 +109,7 @@ def stage(folder: Path, database_url: str, *, reconcile_seconds: float = 5) -> I
         made.variables["RECONCILE_SECONDS"] = str(reconcile_seconds)
         argv.canaries = _canaries(made, database_url, login)
         Bot(made, "migrate").run("migrate")
-        scene = Stage(folder, made, database_url, executioner, argv.canaries, argv)
+        scene = Stage(folder, made, registry, database_url, executioner, argv.canaries, argv)
         try:
             yield scene
         finally:

@@ -5,14 +5,19 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 
 from tests import engines
-from tests.faults import kills, webhooks
+from tests.faults import kills, races, takeover, webhooks
 from tests.faults.plan import Plan
 from tests.faults.tally import Tally
 
 PARTS: Mapping[str, Callable[[Plan], None]] = {
     "writes": kills.kill_at_writes,
+    "rollback": kills.kill_at_rollback,
     "kills": kills.kill_at_random,
     "webhooks": webhooks.lose_webhooks,
+    "takeover": takeover.take_over,
+    "competitor": races.compete,
+    "backwards": races.never_backwards,
+    "two bots": races.two_bots,
 }
 """What the suite does, by name."""
 
