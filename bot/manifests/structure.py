@@ -305,8 +305,8 @@ def _is_empty(node: Node) -> bool:
 
 
 def _dash(text: str, item: Node) -> int:
-    """The offset of the ``-`` that introduces an item of a block list."""
-    return text.rindex("-", 0, item.start)
+    """The offset of the ``-`` that introduces an item of a block list; of an alias, it may be anywhere."""
+    return max(0, text.rfind("-", 0, item.start))
 
 
 def _line_start(section: Section, offset: int) -> int:

@@ -1,14 +1,17 @@
 """Kustomizations and charts, rendered by the real tools, out of a config repo's commit."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.adapters.render import commands
 from bot.adapters.render.commands import CommandRenderer
-from bot.catalog import App, Environment, Gate, Helm
+from bot.catalog import App, Environment, Gate, Helm, parse_catalog
+from bot.doctor_config import tools
 from bot.errors import Permanent, Transient
+from bot.findings import State
 from bot.images import ImageReference
 from bot.manifests.forms import edited
 from bot.steps.render import Objects, objects
@@ -192,3 +195,32 @@ def test_a_missing_tool_is_named_and_is_no_fault_of_the_release(
 def test_a_tool_s_version_is_told(tool: str) -> None:
     assert commands.missing(tool) is None
     assert "v" in commands.version(tool)
+
+
+CATALOG = """\
+environments: [{name: live, cluster: live, namespace: web, gate: commit}]
+apps:
+  - {name: site, source: acme/site, image: registry.example.com/site, manifests: "{environment}/{app}"}
+  - name: shop
+    source: acme/shop
+    image: registry.example.com/shop
+    manifests: "values/{environment}/site.yaml"
+    helm: {chart: charts/site}
+"""
+
+
+def test_doctor_asks_for_the_tools_that_the_catalog_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config, head = committed({**OVERLAY, **CHART})
+    catalog = parse_catalog(CATALOG)
+    assert [(found.part, found.state) for found in tools(config, head, catalog)] == [
+        ("kubectl", State.OK),
+        ("helm", State.OK),
+    ]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [found.text.partition(",")[0] for found in tools(config, head, catalog)] == [
+        "kubectl is not installed here",
+        "helm is not installed here",
+    ]
+    plain, head = committed({"live/site/site.yaml": WORKLOAD})
+    only_plain = replace(catalog, apps=catalog.apps[:1])
+    assert list(tools(plain, head, only_plain)) == []
