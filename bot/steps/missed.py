@@ -186,6 +186,9 @@ def _syncs(services: Services, head: str) -> Iterator[Job]:
             deployed = deployment(services.config, head, app, environment)
         except SlipwayError as error:
             LOG.warning("cannot look", app=app.name, environment=environment.name, reason=str(error))
+            changed = services.config.last_change(head, app.manifest_paths(environment))
+            if changed is not None:  # the sync tells whoever made the files unreadable
+                yield sync_job(app.name, environment.name, changed.sha)
             continue
         if deployed.changed_in is not None and not deployed.waiting:
             yield sync_job(app.name, environment.name, deployed.changed_in)

@@ -78,9 +78,16 @@ def _needs_none(services: Services, place: Place, commit: ConfigCommit) -> bool:
 
 
 def _release_before(services: Services, place: Place, commit: ConfigCommit) -> Release | None:
-    if not commit.parents:
-        return None
-    return deployment(services.config, commit.parents[0], place.app, place.environment).release
+    """What ran before a commit; a state that could not be read never ran, so the one before that counts."""
+    config, paths = services.config, place.app.manifest_paths(place.environment)
+    change: ConfigCommit | None = commit
+    while change is not None and change.parents:
+        parent = change.parents[0]
+        try:
+            return deployment(config, parent, place.app, place.environment).release
+        except Permanent:
+            change = config.last_change(parent, paths)
+    return None
 
 
 def tell_rolling_out(services: Services, app: str, environment: str, subject: Subject) -> None:
@@ -118,6 +125,13 @@ def tell_failed(
         _config_status(services, environment, commit, failure)
     if subject.pull_request is not None:
         report_on_promotion(services, app, subject.pull_request, replace(failure, evidence=()))
+
+
+def tell_unreadable(services: Services, app: str, environment: str, commit: str, failure: Failure) -> None:
+    """A config commit left files that cannot be read: a red status on it, and a comment on its pull request."""
+    _config_status(services, environment, commit, failure)
+    for pull_request in services.forge.pull_requests_of(services.config_name, commit):
+        report_on_promotion(services, app, pull_request.number, failure)
 
 
 def tell_unapproved(services: Services, app: str, environment: str, commit: str, subject: Subject) -> None:

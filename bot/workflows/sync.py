@@ -35,6 +35,10 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         if wanted != commit:
             return _superseded(run, app, environment, wanted)
         subject = step(run, "see what it is about", lambda: outcome.subject_of(services, app, environment, commit))
+    except Permanent as error:
+        failure = Failure(f"Reading what {app} runs on {environment}", str(error), SERVING, reference=run.id)
+        tell(run, "say so on the commit", lambda: outcome.tell_unreadable(services, app, environment, commit, failure))
+        return failed(error)
     except SlipwayError as error:
         return failed(error)
     if subject.to_take_back is not None:

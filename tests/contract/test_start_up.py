@@ -209,3 +209,25 @@ def test_a_second_worker_of_one_name_is_refused(variables: dict[str, str]) -> No
     first.check()
     first.release()
     assert text.startswith("Error: Another process runs as the worker slot-1 on this database. Stop it first, or give")
+
+
+# ---------------------------------------------------------------- GitHub
+
+
+def test_a_token_that_github_does_not_know_is_refused_by_its_variable(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    with Forge(tmp_path / "github") as forge:
+        text = refusal(WORKER, {**variables, "GITHUB_URL": forge.url, "GITHUB_API_URL": forge.api_url})
+    assert once(text, "Error: Could not read the bot's own account: GitHub refused the credentials (Bad credentials).")
+    assert once(text, "Give the bot a valid GITHUB_TOKEN")
+
+
+def test_a_key_that_is_none_is_refused_and_not_shown(variables: dict[str, str]) -> None:
+    app = {"GITHUB_APP_ID": "17", "GITHUB_APP_PRIVATE_KEY": SECRET, "GITHUB_TOKEN": ""}
+    text = refusal(WORKER, {**variables, **app})
+    assert once(text, "Error: GITHUB_APP_PRIVATE_KEY is not the private key of a GitHub App.")
+
+
+def test_a_github_out_of_reach_is_said(variables: dict[str, str]) -> None:
+    assert once(refusal(WORKER, variables), "Error: Could not read the bot's own account: GitHub cannot be reached.")

@@ -143,3 +143,30 @@ def test_a_field_that_cannot_change_is_told_and_the_old_pods_serve_on(shared: Wo
     service = shared.clusters["staging"].get("Service", "staging", app.name)
     assert service is not None
     assert service["spec"]["ports"][0]["port"] == 80
+
+
+def test_a_hand_edit_that_cannot_be_read_is_told_on_its_commit_and_its_pull_request(shared: World) -> None:
+    app = shared.add_app("misspelt")
+    first = app.merge("First")
+    app.await_live("staging", first)
+    before = app.running("staging")
+    manifest = shared.git("show", "master:staging/misspelt.yaml")
+    broken = manifest.replace("replicas: 2", "replicas: 3: many")
+    shared.forge.commit(CONFIG, "more-pods", {"staging/misspelt.yaml": broken}, "More pods", DEVELOPER)
+    number = shared.forge.open_pull_request(CONFIG, "more-pods", "master", "More pods", author=DEVELOPER)
+    commit = shared.forge.merge_pull_request(CONFIG, number, DEVELOPER, "squash")
+    path = f"/repos/{CONFIG}/commits/{commit}/status"
+    statuses = until("a status", lambda: shared.api(path)["statuses"])
+    assert [(status["context"], status["state"]) for status in statuses] == [("slipway/staging", "failure")]
+    assert "Reading what misspelt runs on staging failed: staging/misspelt.yaml:" in statuses[0]["description"]
+    comments = f"/repos/{CONFIG}/issues/{number}/comments"
+    why = "this is not YAML: mapping values are not allowed here"
+    until("a comment", lambda: any(why in one["body"] for one in shared.api(comments)))
+    assert app.running("staging") == before
+    mended = shared.forge.commit(
+        CONFIG, "master", {"staging/misspelt.yaml": manifest.replace("replicas: 2", "replicas: 3")}, "Mend", DEVELOPER
+    )
+    assert app.await_outcome(mended, "staging").outcome == "healthy"
+    shared.clusters["staging"].fail_image(f"{app.image}:(?!{first[:7]})", reason="CrashLoopBackOff")
+    assert app.await_live("staging", app.merge("Second")).outcome == "failed"
+    until("the rollback, whose search meets the unreadable commit", lambda: app.running("staging") == before)
