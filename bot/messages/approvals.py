@@ -66,7 +66,8 @@ def taken_back_comment(taken: TakenBack) -> str:
     again = (
         f"#{taken.anew} proposes the same release anew: approve that one, and Slipway merges it."
         if taken.anew is not None
-        else "The release comes back with a new pull request; approve that one, and Slipway merges it."
+        else "Slipway proposes the release anew as soon as it can. Where this pull request's branch holds commits of "
+        "other people, delete it first."
     )
     return (
         f"{comment_marker(taken.app)}\n\n"

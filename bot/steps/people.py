@@ -10,6 +10,7 @@ from bot.facts import ConfigCommit, PullRequest
 from bot.releases import Person, Release, parse_promotion_branch, promotion_branch
 from bot.services import Services
 from bot.steps.owners import owners_of_files
+from bot.steps.proposals import own_proposal
 from bot.steps.state import Place, deployment, manifest_files
 
 
@@ -95,6 +96,7 @@ def _excluded(services: Services, place: Place, pull_request: PullRequest, relea
         people.append(pull_request.author)
     if not place.environment.self_approval:
         people.append(pull_request.author if release is None else _author_of_change(services, release))
+        people.append(_author_of_head(services, place, pull_request) if release is not None else None)
     return frozenset(person.login for person in people if person is not None)
 
 
@@ -104,6 +106,14 @@ def _author_of_change(services: Services, release: Release) -> Person | None:
     if merge.pull_request is None:
         return merge.merged_by
     return services.forge.pull_request(merge.source, merge.pull_request).author
+
+
+def _author_of_head(services: Services, place: Place, pull_request: PullRequest) -> Person | None:
+    """Who made the head of a promotion, where that is not Slipway's one change."""
+    tip = services.config.commit(pull_request.head_sha)
+    if tip is None or own_proposal(services.config, place.head, place.app, place.environment, tip) is not None:
+        return None
+    return services.forge.commit(services.config_name, pull_request.head_sha).author
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,8 @@ def approval_of_commit(services: Services, place: Place, commit: ConfigCommit) -
     pull_request = _pull_request_of(services, place, commit)
     if pull_request is None:
         return Approval()
-    promotion = parse_promotion_branch(pull_request.head_branch) is not None
+    own = pull_request.head_repo in {None, services.config_name}
+    promotion = own and parse_promotion_branch(pull_request.head_branch) is not None
     bot = services.forge.identity() or (pull_request.author if promotion else None)
     merger = pull_request.merged_by
     if promotion and bot is not None and merger is not None and merger.login == bot.login:

@@ -1,9 +1,11 @@
 """A person's Merge is that person's approval; where that is not enough, the merge is taken back before it runs."""
 
+import signal
 from typing import Literal
 
 import pytest
 
+from bot.sandbox.forge.faults import perform_then_drop, perform_then_status
 from tests.scenarios.world import APPROVER, CONFIG, DEVELOPER, AppWorld, Bot, World, until
 
 
@@ -103,3 +105,62 @@ def test_a_first_release_merged_by_one_of_two_goes_back_to_its_placeholder_and_r
     until("the reason", lambda: f"@{APPROVER} merged it" in words_on(app, number))
     assert "1 of 2 approvals" in words_on(app, number)
     assert app.running("production") is None
+
+
+def test_nobody_approves_a_push_of_their_own_to_a_promotion_by_merging_it(shared: World) -> None:
+    app = shared.add_app("own-push")
+    first = app.merge("First")
+    app.approve(app.await_promotion(first)["number"])
+    app.await_live("production", first)
+    before = shared.git("show", f"master:production/{app.name}.yaml")
+    number = app.await_promotion(app.merge("Second"))["number"]
+    branch, path = f"slipway/production/{app.name}", f"production/{app.name}.yaml"
+    edited = shared.git("show", f"{branch}:{path}").replace("replicas: 2", "replicas: 9") + "\n"
+    shared.forge.commit(CONFIG, branch, {path: edited}, "More pods", APPROVER)
+    merged = shared.forge.merge_pull_request(CONFIG, number, APPROVER, "merge")
+    (revert,) = until("the revert", lambda: reverts(app, merged))
+    assert shared.git("show", f"{revert}:{path}") == before
+    until("the reason", lambda: f"0 of 1 approvals; {APPROVER} may not approve here" in words_on(app, number))
+
+
+def one_of_each(app: AppWorld, number: int, merged: str, sha: str) -> None:
+    """One revert, one comment, one new promotion, once all that is to come has come."""
+    until("the reason on the pull request", lambda: "proposes the same release anew" in words_on(app, number))
+    (revert,) = reverts(app, merged)
+    assert app.await_outcome(revert, "production").outcome == "healthy"
+    assert app.await_promotion(sha)["number"] != number
+    assert len(app.promotions("all")) == len(app.promotions("closed")) + 1
+    assert words_on(app, number).count("This merge was reverted") == 1
+
+
+def hasty_merge(app: AppWorld) -> tuple[int, str]:
+    """A first release that is live, and a second whose promotion waits for somebody's hasty merge."""
+    first = app.merge("First")
+    app.approve(app.await_promotion(first)["number"])
+    app.await_live("production", first)
+    second = app.merge("Second")
+    return int(app.await_promotion(second)["number"]), second
+
+
+def test_answers_that_are_lost_while_a_merge_is_taken_back_double_nothing(quiet: tuple[World, Bot]) -> None:
+    world, bot = quiet
+    bot.start()
+    app = world.add_app("lossy")
+    number, second = hasty_merge(app)
+    world.forge.faults.add("POST", f"/{CONFIG}.git/git-receive-pack$", perform_then_status(502))
+    world.forge.faults.add("POST", f"/repos/{CONFIG}/pulls$", perform_then_drop())
+    world.forge.faults.add("POST", f"/repos/{CONFIG}/issues/{number}/comments$", perform_then_status(502))
+    merged = world.forge.merge_pull_request(CONFIG, number, DEVELOPER, "squash")
+    one_of_each(app, number, merged, second)
+
+
+def test_a_worker_that_dies_right_after_the_revert_is_taken_over(quiet: tuple[World, Bot]) -> None:
+    world, bot = quiet
+    bot.start()
+    app = world.add_app("dying")
+    number, second = hasty_merge(app)
+    merged = world.forge.merge_pull_request(CONFIG, number, DEVELOPER, "squash")
+    until("the revert", lambda: reverts(app, merged))
+    bot.stop(signal.SIGKILL)
+    bot.start()
+    one_of_each(app, number, merged, second)

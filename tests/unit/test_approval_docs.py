@@ -13,7 +13,12 @@ PAGE = (ROOT / "docs" / "approvals.md").read_text(encoding="utf-8")
 QUOTED = re.findall(r"^```markdown\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "unit" / "texts").glob("*.md")}
 
-NOT_QUOTED = {"promotion-foreign-head-alone.md", "promotion-rebuilt-before-approval.md", "promotion-withdrawn.md"}
+NOT_QUOTED = {
+    "promotion-foreign-head-alone.md",
+    "promotion-rebuilt-before-approval.md",
+    "promotion-withdrawn.md",
+    "unapproved-merge-alone.md",
+}
 """Variants of what is quoted, and what ``docs/rolling-back.md`` is about."""
 
 

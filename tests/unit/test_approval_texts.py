@@ -1,5 +1,7 @@
 """Golden texts about approvals; see ``test_messages`` for how they are kept."""
 
+from dataclasses import replace
+
 from bot.messages import approvals as texts
 from tests.unit.test_messages import SHA, matches
 
@@ -29,3 +31,7 @@ def test_the_revert_of_an_unapproved_merge() -> None:
 
 def test_the_comment_on_a_merge_that_was_reverted() -> None:
     assert matches("unapproved-merge.md", texts.taken_back_comment(TAKEN))
+
+
+def test_the_comment_where_the_release_could_not_be_proposed_anew() -> None:
+    assert matches("unapproved-merge-alone.md", texts.taken_back_comment(replace(TAKEN, anew=None)))
