@@ -15,7 +15,7 @@ The definitions are those of https://dora.dev/guides/dora-metrics-four-keys/; wh
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median
 
 from bot.releases import Outcome
@@ -56,18 +56,20 @@ class Figures:
         return self.failures / self.deployments if self.deployments else None
 
 
-def figures(entries: Iterable[Entry], *, since: datetime, until: datetime) -> Figures:
+def figures(entries: Iterable[Entry], *, since: datetime, until: datetime, now: datetime | None = None) -> Figures:
     """The figures of whatever these entries are about.
 
     Args:
         entries: the trail, in any order; what happened before ``since`` is needed too, for it may be undone later.
         since: deployments from here on count (aware).
         until: the end of the period, now as a rule.
+        now: where the period ended earlier than now: what began later then counts for a later one.
     """
+    later = until if now is not None and until < now else None
     oldest_first = sorted(entries, key=lambda entry: entry.at)
-    counted = [entry for entry in oldest_first if _deployed(entry) and moment(entry.at) >= since]
+    counted = [entry for entry in oldest_first if _deployed(entry) and _within(moment(entry.at), since, later)]
     leads = [seconds for entry in counted if (seconds := lead_seconds(entry)) is not None]
-    restored = [seconds for begun, seconds in _incidents(oldest_first) if begun >= since]
+    restored = [seconds for begun, seconds in _incidents(oldest_first) if _within(begun, since, later)]
     return Figures(
         days=max(1.0, (until - since).total_seconds() / _DAY),
         deployments=len(counted),
@@ -76,6 +78,17 @@ def figures(entries: Iterable[Entry], *, since: datetime, until: datetime) -> Fi
         restore_seconds=median(restored) if restored else None,
         restored=len(restored),
     )
+
+
+def in_spans(entries: Iterable[Entry], *, since: datetime, until: datetime, count: int) -> tuple[Figures, ...]:
+    """The figures of so many spans of one length, the oldest first. What began in a span counts for that span."""
+    known, length = tuple(entries), (until - since) / count
+    edges = [since + length * number for number in range(count + 1)]
+    return tuple(figures(known, since=begun, until=ended, now=until) for begun, ended in pairwise(edges))
+
+
+def _within(at: datetime, since: datetime, before: datetime | None) -> bool:
+    return at >= since and (before is None or at < before)
 
 
 def lead_seconds(entry: Entry) -> float | None:

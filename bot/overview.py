@@ -1,7 +1,7 @@
 """What runs where, and what waits for what: read from the config repo's mirror and the queue alone.
 
 GitHub's API is not asked, so looking costs none of its budget. A promotion that waits is known by its branch, whose
-tip carries a ``Slipway-Id`` that has not arrived on the config branch.
+tip carries a ``Slipway-Id`` that has not arrived on the config branch; that a person closed one, by its job.
 """
 
 from collections import defaultdict
@@ -12,11 +12,13 @@ from enum import StrEnum
 from bot.activity import Work, activity
 from bot.audit import OutcomeNote, release_of
 from bot.catalog import App, Catalog, Environment, Gate, parse_catalog
+from bot.declined import declined_heads
 from bot.errors import Permanent
 from bot.facts import ConfigCommit
 from bot.holds import Hold
 from bot.ports import ConfigRepo, Queue
 from bot.releases import SHORT_SHA, Deployment, Outcome, Release, promotion_branch
+from bot.rollback import says_rollback
 from bot.steps.state import (
     CATALOG,
     HOLDS,
@@ -100,6 +102,14 @@ class Cell:
         return self.deployed.release if self.deployed else None
 
     @property
+    def rolled_back(self) -> str | None:
+        """Why, where the newest change took a release back; None where it did not."""
+        changed = self.changed
+        if changed is None or not says_rollback(changed, changed.trailer("App") or "", self.environment.name):
+            return None
+        return changed.trailer("Reason") or ""
+
+    @property
     def held(self) -> str | None:
         """Why, as people are told it: what is kept out where that is one release alone; None where nothing is."""
         if self.hold is None or self.hold.release is None:
@@ -124,6 +134,7 @@ class Overview:
         catalog: the one in force; None where there is none, and then there are no rows.
         catalog_error: what is wrong with the catalog at ``head``; the last good one may be in force meanwhile.
         work: the newest work of every kind, newest first.
+        declined: the heads of promotions that were closed without a merge, as far as the jobs remember.
     """
 
     head: str
@@ -131,6 +142,7 @@ class Overview:
     catalog_error: str
     rows: tuple[Row, ...]
     work: tuple[Work, ...]
+    declined: frozenset[str] = frozenset()
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -158,13 +170,14 @@ def overview(
     catalog, error = _catalog(config, head, before)
     if catalog is None:
         return Overview(head, None, error, (), work)
-    look = _Look(config, head, _Jobs(catalog, work, before), before)
+    declined = declined_heads(queue, before.work if before else (), work, before.declined if before else frozenset())
+    look = _Look(config, head, _Jobs(catalog, work, before), before, declined)
     rows: list[Row] = []
     for first in range(0, len(catalog.apps), AT_ONCE):
         some = catalog.apps[first : first + AT_ONCE]
         look.read_ahead(some, catalog.environments)
         rows += (look.row(app, catalog.environments) for app in some)
-    return Overview(head, catalog, error, tuple(rows), work)
+    return Overview(head, catalog, error, tuple(rows), work, declined)
 
 
 def _catalog(config: ConfigRepo, head: str, before: Overview | None) -> tuple[Catalog | None, str]:
@@ -219,7 +232,10 @@ def _grouped(work: Iterable[Work]) -> defaultdict[tuple[str, str], list[Work]]:
 class _Look:
     """One look at every place through the mirror. What cannot have changed since the one before is not read again."""
 
-    def __init__(self, config: ConfigRepo, head: str, jobs: _Jobs, before: Overview | None) -> None:
+    def __init__(
+        self, config: ConfigRepo, head: str, jobs: _Jobs, before: Overview | None, declined: frozenset[str]
+    ) -> None:
+        self._declined = declined
         self._config = config
         self._head = head
         self._jobs = jobs
@@ -331,7 +347,7 @@ class _Look:
             return None
         branch = promotion_branch(environment.name, app.name)
         tip = self._config.branch_tip(branch)
-        if tip is None:
+        if tip is None or tip in self._declined:
             return None
         if known is not None and known.pending is not None and known.pending.commit == tip and self._same_head:
             return known.pending

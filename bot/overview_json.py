@@ -52,6 +52,8 @@ def cell_facts(cell: Cell, links: Links | None) -> dict[str, Any]:
         "reason": (note.reason if note else cell.problem) or None,
         "held": cell.hold is not None,
         "hold_reason": (cell.hold.reason if cell.hold else None) or None,
+        "held_by": (cell.hold.by if cell.hold else None) or None,
+        "rolled_back": cell.rolled_back is not None,
         "held_release": cell.hold.release if cell.hold else None,
         "pending": _pending_facts(cell.pending, links) if cell.pending else None,
         "work": [work_facts(work) for work in cell.work],

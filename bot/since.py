@@ -11,8 +11,8 @@ _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def parse_since(text: str, now: datetime) -> datetime:
-    """The aware moment that is meant. A day begins at midnight UTC.
+def parse_since(text: str, now: datetime, name: str = "--since") -> datetime:
+    """The aware moment that is meant. A day begins at midnight UTC. ``name`` is what people call the field.
 
     Raises:
         Permanent: it is none of these, does not exist, or lies in the future; the paragraph says what to write.
@@ -20,11 +20,11 @@ def parse_since(text: str, now: datetime) -> datetime:
     found = _read(text.strip(), now)
     if found is None:
         raise Permanent(
-            f"--since {quoted(text)} is not a time. Write a day (2026-11-01), a moment with its zone "
+            f"{name} {quoted(text)} is not a time. Write a day (2026-11-01), a moment with its zone "
             "(2026-11-01T08:00:00Z), or a span back from now: 12h, 30d, 8w."
         )
     if found > now:
-        raise Permanent(f"--since {quoted(text)} lies in the future: nothing has happened since then.")
+        raise Permanent(f"{name} {quoted(text)} lies in the future: nothing has happened since then.")
     return found
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.dora import Figures, figures, lead_seconds, moment
+from bot.dora import Figures, figures, in_spans, lead_seconds, moment
 from bot.trail import Entry
 
 _FORMULA = ("=", "+", "-", "@", "\t")
@@ -60,8 +60,11 @@ class Audit:
     @property
     def overall(self) -> Figures:
         """The figures of the last environment, which is what DORA is about, or of the one that was asked for."""
-        last = self.environment or (self.environments[-1] if self.environments else None)
-        return self._figures(one for one in self._of_places if one.environment == last)
+        return self._figures(self._measured)
+
+    def course(self, begun: datetime, count: int) -> tuple[Figures, ...]:
+        """The same in so many spans from then on, the oldest first."""
+        return in_spans(self._measured, since=begun, until=self.now, count=count)
 
     @property
     def places(self) -> tuple[tuple[str, str, Figures], ...]:
@@ -74,6 +77,11 @@ class Audit:
         order = {name: position for position, name in enumerate(self.environments)}
         keys = sorted(groups.keys() & shown, key=lambda key: (key[0], order.get(key[1], len(order)), key[1]))
         return tuple((*key, self._figures(groups[key])) for key in keys)
+
+    @property
+    def _measured(self) -> tuple[Entry, ...]:
+        last = self.environment or (self.environments[-1] if self.environments else None)
+        return tuple(one for one in self._of_places if one.environment == last)
 
     @property
     def _of_places(self) -> tuple[Entry, ...]:

@@ -27,14 +27,14 @@ class Trail:
     entries: tuple[Entry, ...]
 
 
-def read_trail(config: ConfigHistory) -> Trail:
-    """Fetch, and read all of it.
+def read_trail(config: ConfigHistory, head: str | None = None) -> Trail:
+    """Read all of it, up to a commit that is there already; without one, fetch first.
 
     Raises:
         Transient: the config repo cannot be reached.
         Permanent: it has no such branch, or there is no catalog in force.
     """
-    head = config.fetch()
+    head = head or config.fetch()
     catalog = read_catalog(config, head)
     log = config.log(head)
     holds = {key: hold for key in hold_files(log) if (hold := _hold(config, *key)) is not None}

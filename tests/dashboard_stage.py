@@ -86,7 +86,8 @@ class DashboardStage:
     def end(self, commit: str, app: str, environment: str, outcome: Outcome, reason: str = "") -> None:
         """How a sync ended, as a note."""
         self.writer.fetch()
-        note = OutcomeNote(app, environment, "image", outcome, "2026-11-20T10:05:00Z", 34.0, reason=reason)
+        by = ("abel",) if environment == "production" else ()
+        note = OutcomeNote(app, environment, "image", outcome, "2026-11-20T10:05:00Z", 34.0, by, reason)
         self.writer.add_note(commit, note.line())
 
     def propose(self, wanted: Release) -> None:

@@ -64,10 +64,11 @@ class GitStage:
         repo: str = CONFIG,
         base: str | None = None,
         merge: str | None = None,
+        at: str = "1700000000",
     ) -> str:
         """Somebody pushes a commit on top of the branch (or of ``base``). None deletes."""
         parent = base or self.tip(branch, repo=repo)
-        stream = [f"commit refs/heads/{branch}\ncommitter Paula <paula@example.org> 1700000000 +0200\n"]
+        stream = [f"commit refs/heads/{branch}\ncommitter Paula <paula@example.org> {at} +0200\n"]
         stream.append(f"data {len(message.encode())}\n{message}\n")
         stream.append(f"from {parent}\n" if parent else "")
         stream.append(f"merge {merge}\n" if merge else "")

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from bot.errors import SlipwayError
-from webhooks import access
+from webhooks import access, trail
 from webhooks.sight import Sight, Snapshot
 
 MOST_RELEASES = 100
@@ -48,6 +48,8 @@ def blueprint(sight: Sight) -> Blueprint:
         if history is None:
             abort(404, f"There is no release {id}.")
         return _answer(seen, history_facts(history, seen.links))
+
+    trail.add_api(routes, sight)
 
     @routes.errorhandler(SlipwayError)
     def cannot_look(error: SlipwayError) -> Response:

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from bot.errors import SlipwayError
 from bot.messages import duration, short
 from bot.telling import ago, title_of
-from webhooks import access
+from webhooks import access, trail
 from webhooks.sight import Sight, Snapshot
 
 if TYPE_CHECKING:  # see webhooks.sight
@@ -120,6 +120,7 @@ def blueprint(sight: Sight) -> Blueprint:
             abort(404, f"There is no release {id}. Ids look like APP@ and the 40 hex digits of a commit.")
         return render_template("release.html", seen=seen, history=history)
 
+    trail.add_page(routes, sight)
     routes.register_error_handler(HTTPException, _say)
     routes.register_error_handler(SlipwayError, lambda error: _say(ServiceUnavailable(str(error))))
     return routes

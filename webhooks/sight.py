@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a process that only takes webhooks does without these
     from bot.overview import Overview
     from bot.release_history import History
     from bot.release_list import Listed
+    from bot.trail_reading import Trail
 
 log = structlog.get_logger()
 
@@ -89,6 +90,8 @@ class Sight:
         self._looking = False
         self._looked_at: float | None = None
         self._ended = threading.Condition()
+        self._trail: tuple[str, Trail] | None = None
+        self._trail_lock = threading.Lock()
 
     def snapshot(self) -> Snapshot:
         """The newest look: a fresh one, or after ``patience`` the last one."""
@@ -115,6 +118,23 @@ class Sight:
         seen = self.snapshot()
         config, jobs, redact = self._config(seen), self._source.jobs, self._source.redact
         return seen, newest_releases(config, jobs, redact, app=app, limit=limit, now=seen.overview)
+
+    def trail(self) -> "tuple[Snapshot, Trail | None]":
+        """Everything that was ever done, up to the look that it was read with; None before the first look.
+
+        Raises:
+            SlipwayError: the mirror cannot be read, or there is no catalog in force.
+        """
+        from bot.trail_reading import read_trail  # noqa: PLC0415 - see the module's docstring
+
+        seen = self.snapshot()
+        config = self._config(seen)
+        if config is None or seen.overview is None:
+            return seen, None
+        with self._trail_lock:  # one reading serves all who ask meanwhile
+            if self._trail is None or self._trail[0] != seen.version:
+                self._trail = seen.version, read_trail(config, seen.overview.head)
+            return seen, self._trail[1]
 
     def _config(self, seen: Snapshot) -> ConfigRepo | None:
         return self._opened[0] if self._opened and seen.overview else None

@@ -112,7 +112,7 @@ def _declined(services: Services, catalog: Catalog, pull_request: PullRequest, a
     say_on_promotion(services, about.app, pull_request.number, texts.declined(about, branch_gone=branch_gone))
     if why_gone(catalog, about.app, about.environment) is None:
         tell_closed(services, pull_request, about.app, about.environment, about.release)
-    return Tended("superseded", f"#{pull_request.number} was declined")
+    return Tended("superseded", f"#{pull_request.number} was declined at {pull_request.head_sha}")
 
 
 def _close(services: Services, pull_request: PullRequest, about: texts.About, why: str) -> Tended:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.audit import OutcomeNote
-from bot.dora import Figures, figures, lead_seconds
+from bot.dora import Figures, figures, in_spans, lead_seconds
 from bot.facts import ConfigCommit
 from bot.releases import Outcome
 from bot.trail import Entry, Kind
@@ -136,3 +136,18 @@ def test_only_what_was_deployed_in_the_period_counts() -> None:
 def test_a_period_is_a_day_at_least() -> None:
     found = figures([entry(1, healthy(1))], since=END, until=END)
     assert found.days == 1
+
+
+def test_spans_part_the_time_and_count_nothing_twice() -> None:
+    day = 24.0
+    trail = (
+        entry(1, healthy(2)),
+        entry(day * 3.5 - 1, failed(day * 3.5 - 0.5)),
+        entry(day * 3.5 + 1, healthy(day * 3.5 + 1.5)),
+        entry(day * 3.5, failed(day * 3.5 + 0.2), app="shop"),
+    )
+    first, second = in_spans(trail, since=START, until=END, count=2)
+    assert (first.deployments, first.failures, first.lead_seconds) == (2, 1, 2 * HOUR)
+    assert (first.restored, first.restore_seconds) == (1, 2 * HOUR)
+    assert (second.deployments, second.failures, second.restored) == (2, 1, 0)
+    assert first.days == second.days == 3.5

@@ -4,8 +4,9 @@ import pytest
 
 from bot.activity import Tone, activity, sentence
 from bot.facts import Job, JobState
-from bot.jobs import Ended, approve_job, build_job, reconcile_job, release_job, sync_job
+from bot.jobs import DECLINED, REOPENED, Ended, approve_job, build_job, reconcile_job, release_job, sync_job
 from bot.links import Links
+from bot.messages import rollback as texts
 from bot.overview import Cell, CellState, Overview, overview
 from bot.overview_json import overview_facts
 from bot.releases import Outcome
@@ -129,6 +130,35 @@ def test_a_promotion_waits_until_its_id_has_arrived(config: FakeConfig, queue: F
     assert look(config, queue, before) == before
     config.bump(wanted, "production", approved_by=["abel"])
     assert cell(look(config, queue, before), "blog", "production").pending is None
+
+
+def test_a_promotion_that_a_person_closed_does_not_wait_though_its_branch_is_there(
+    config: FakeConfig, queue: FakeQueue
+) -> None:
+    branch = config.promote(release("blog", 7))
+    before = look(config, queue)
+    assert cell(before, "blog", "production").pending is not None
+    detail = f"#3 was declined at {config.branches[branch].sha}"
+    queue.add(approve_job(3, DECLINED), JobState.DONE, Ended("superseded", detail))
+    after = look(config, queue, before)
+    assert cell(after, "blog", "production").pending is None
+    head = config.branches[branch].sha
+    queue.add(approve_job(3, f"{REOPENED}{head}"), JobState.DONE, Ended("waiting", "#3 is not approved yet"))
+    assert cell(look(config, queue, after), "blog", "production").pending is not None
+
+
+def test_a_place_that_was_rolled_back_says_why_until_something_else_enters(
+    config: FakeConfig, queue: FakeQueue
+) -> None:
+    old, new = release("blog", 6), release("blog", 7)
+    config.bump(old, "staging")
+    failed = config.bump(new, "staging")
+    back = texts.Return("staging", old, new.image, new.sha, (failed,), "its rollout on staging failed", None)
+    text = MANIFEST.format(app="blog", image=old.image)
+    config.edit({"staging/blog.yaml": text}, texts.commit_message(back))
+    assert cell(look(config, queue), "blog", "staging").rolled_back == "its rollout on staging failed"
+    config.bump(release("blog", 8), "staging")
+    assert cell(look(config, queue), "blog", "staging").rolled_back is None
 
 
 def test_somebody_s_own_commit_on_a_promotion_s_branch_is_no_promotion(config: FakeConfig, queue: FakeQueue) -> None:
