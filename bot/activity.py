@@ -19,10 +19,12 @@ NEWEST = {
     "build": 200,
     "sync": 200,
     "rollback": 50,
+    "promote": 50,
     "shared": 20,
     "prune": 20,
     "approve": 50,
     "effect": 20,
+    "command": 20,
     "catalog": 10,
     "delivery": 20,
     "reconcile": 10,
@@ -146,6 +148,8 @@ def about(job_id: str) -> About:
         case ["sync" | "rollback" | "prune" as what, app, environment, commit, *_]:
             happens = {"sync": "Rollout", "rollback": "Rollback", "prune": "Removal"}[what]
             return About(f"{happens} of {app} on {environment}", app=app, environment=environment, commit=commit)
+        case ["promote", app, environment, sha, _]:
+            return About(f"Promotion of {app} {short(sha)} to {environment}", app=app, environment=environment)
     return _about_config(job_id)
 
 
@@ -160,6 +164,8 @@ def _about_config(job_id: str) -> About:
         case ["catalog", commit, _]:
             return About(f"Check of the catalog at {short(commit)}", commit=commit)
     kind, _, key = job_id.partition("/")
+    if kind == "command":
+        return About(f"Commands of a comment in {key.rpartition('/')[0]}")
     return About({"delivery": f"Webhook {key}", "reconcile": "Look for what was missed"}.get(kind, job_id))
 
 

@@ -321,6 +321,7 @@ def _state_of_work(work: Work) -> StageState:
     known = {
         "done": StageState.DONE,
         "healthy": StageState.DONE,
+        "waiting": StageState.DONE,
         "failed": StageState.FAILED,
         "superseded": StageState.SKIPPED,
     }

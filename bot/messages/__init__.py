@@ -262,6 +262,8 @@ class RowState(Enum):
     AWAITING_APPROVAL = "✋ waiting for approval"
     DECLINED = "🚫 declined"
     BUILDING = "🔨 building"
+    HELD = "⏸️ held"
+    FROZEN = "❄️ frozen"
     LATER = "· later"
 
 

@@ -65,6 +65,11 @@ def frozen_status(app: str, environment: str, until: datetime) -> str:
     return f"{app} waits: {environment} is frozen until {moment(until)}"
 
 
+def hold_cell(hold: Hold) -> str:
+    """Who holds, and why, in a cell of a table in Markdown."""
+    return because(hold).lstrip(" :").replace("<", "&lt;").replace("|", "\\|")
+
+
 def approved_but(hold: Hold | None, frozen_until: datetime | None) -> str:
     """What an approved promotion still waits for, behind the text of its status; empty where for nothing."""
     parts = [f"held{because(hold)}"] if hold else []

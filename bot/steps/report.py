@@ -5,15 +5,18 @@ anyone at any moment and always tells the whole story.
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from bot import messages
 from bot.audit import release_of
 from bot.catalog import App, Environment, Gate
 from bot.errors import Permanent
 from bot.facts import ConfigCommit, PullRequest, StatusState
-from bot.messages import Failure, Row, RowState, promotions, statuses
+from bot.holds import Hold
+from bot.messages import Failure, Row, RowState, gates, promotions, statuses
 from bot.releases import Merge, Outcome, bump_id, promotion_branch, release_id
 from bot.services import Services
+from bot.steps.barriers import barrier_before
 from bot.steps.state import catalog_now, deployment, outcome, read_catalog, rollback_of
 from bot.withdrawals import brought_in
 
@@ -62,8 +65,29 @@ def _rows(services: Services, app_name: str, merge: Merge, *, building: bool) ->
             row = _proposed_row(services, app, environment, merge)
         if row is None and not rows and building:
             row = Row(environment.name, RowState.BUILDING)
+        if row is None and came_so_far:
+            row = _kept_out_row(services, head, app, environment, merge)
         rows.append(row or Row(environment.name, RowState.LATER))
     return rows
+
+
+def _kept_out_row(services: Services, head: str, app: App, environment: Environment, merge: Merge) -> Row | None:
+    """The row of an environment that a hold or a freeze keeps the release out of.
+
+    A hold that cannot be read is told elsewhere, as a failure, and this comment is where.
+    """
+    now, id_ = services.clock.now(), release_id(app.name, merge.sha)
+    try:
+        barrier = barrier_before(services.config, now, head, environment, app.name, id_)
+    except Permanent:
+        return None
+    match barrier:
+        case Hold() as hold:
+            return Row(environment.name, RowState.HELD, gates.hold_cell(hold))
+        case datetime() as until:
+            return Row(environment.name, RowState.FROZEN, f"until {gates.moment(until)}")
+        case None:
+            return None
 
 
 def _entered_row(services: Services, head: str, app: App, environment: Environment, merge: Merge) -> Row | None:

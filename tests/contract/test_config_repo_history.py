@@ -169,3 +169,12 @@ def test_a_commit_changed_what_differs_from_its_first_parent(stage: GitStage) ->
     repo.fetch()
     assert set(repo.changed_paths(merge)) == {"a", "dir/b", "dir/ç"}
     assert repo.changed_paths(stage.git("rev-list", "--max-parents=0", "main").split()[-1]) == ()
+
+
+def test_every_commit_whose_trailer_begins_so_is_found_newest_first(stage: GitStage) -> None:
+    first = stage.commit({"x": "1"}, "One\n\nSlipway-Id: shop@abc1/staging")
+    stage.commit({"x": "2"}, "Two\n\nIt says Slipway-Id: shop@abc1/staging in the middle of a line.")
+    stage.commit({"x": "3"}, "Three\n\nSlipway-Id: shop@def/staging")
+    last = stage.commit({"x": "4"}, "Four\n\nSlipway-Id: shop@abc2/staging\nSlipway-Id: other")
+    found = stage.open().find_all(last, "Slipway-Id", "shop@abc")
+    assert [one.sha for one in found] == [last, first]

@@ -117,6 +117,49 @@ def test_comparison_keeps_the_whole_number_beside_the_listed_commits(
     assert server.lines == [f"GET /api/v3/repos/web-team/shop/compare/{'a' * 40}...{SHA}"]
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([{"filename": "b", "previous_filename": "a"}, {"filename": "c"}], ("b", "a", "c")),
+        ([], ()),
+        ([{"filename": str(number)} for number in range(300)], None),
+        (None, None),
+    ],
+)
+def test_comparison_tells_its_files_only_where_they_are_all_listed(
+    server: ScriptedServer, forge: GitHubForge, files: list[dict[str, str]] | None, told: tuple[str, ...] | None
+) -> None:
+    server.script(Answer(body={"status": "ahead", "total_commits": 1, "commits": [], "files": files}))
+    found = forge.compare(REPO, "a" * 40, SHA)
+    assert found is not None
+    assert found.files == told
+
+
+def test_comparison_of_two_commits_is_asked_for_once_and_one_with_a_branch_each_time(
+    server: ScriptedServer, forge: GitHubForge
+) -> None:
+    answer = Answer(body={"status": "ahead", "total_commits": 0, "commits": []})
+    server.script(answer, answer, answer)
+    assert forge.compare(REPO, "a" * 40, SHA) == forge.compare(REPO, "a" * 40, SHA)
+    forge.compare(REPO, SHA, "main")
+    forge.compare(REPO, SHA, "main")
+    assert len(server.lines) == 3
+
+
+def test_a_reaction_that_github_will_not_take_keeps_nothing_from_being_done(
+    server: ScriptedServer, forge: GitHubForge
+) -> None:
+    server.script(Answer(status=403, body={"message": "Resource not accessible by integration"}))
+    forge.react(REPO, 1, 17)
+    assert server.lines == ["POST /api/v3/repos/web-team/shop/issues/comments/17/reactions"]
+
+
+def test_an_account_that_is_not_there_is_none(server: ScriptedServer, forge: GitHubForge) -> None:
+    server.script(Answer(body={"login": "Dora", "id": 17}), Answer(status=404, body={"message": "Not Found"}))
+    assert forge.account("dora") == Person("Dora", 17)
+    assert forge.account("nobody") is None
+
+
 # ---------------------------------------------------------------- lists
 
 

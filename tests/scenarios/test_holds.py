@@ -19,6 +19,8 @@ def test_a_release_waits_before_a_held_environment_and_enters_when_it_is_resumed
     until("the reason", lambda: described(shared, app.source, second, "held out of staging by @dora: The till"))
     assert app.bumps("staging", second) == []
     assert shared.digest(app.image, second[:7]) is not None
+    row = "| staging | ⏸️ held | by @dora: The till is being counted |"
+    until("the row of the comment", lambda: any(row in text for text in app.comments(2)))
     (shown,) = facts(shared, "status", app.name)["apps"]
     assert shown["environments"]["staging"]["hold_reason"] == "The till is being counted"
     resumed = facts(shared, "resume", app.name, "staging", "--as", f"@{DEVELOPER}")
@@ -153,6 +155,8 @@ def test_a_release_waits_before_a_frozen_environment_and_enters_when_the_freeze_
         "the end of the freeze in the status",
         lambda: described(world, app.source, sha, "staging is frozen until Fri 1 Jan 2100, 00:00 Europe/London"),
     )
+    row = "| staging | ❄️ frozen | until Fri 1 Jan 2100, 00:00 Europe/London |"
+    until("the row of the comment", lambda: any(row in text for text in app.comments()))
     assert app.bumps("staging") == []
     world.staging["freeze"] = ["2020-01-01 - 2020-01-02 Europe/London"]
     world.change_catalog("Thaw")

@@ -31,6 +31,8 @@ def test_what_holds_and_freezes_say() -> None:
         gates.held_status(APP, WHERE, HOLD),
         gates.held_status(APP, WHERE, NOBODY_S),
         gates.frozen_status(APP, WHERE, MONDAY),
+        gates.hold_cell(HOLD),
+        gates.hold_cell(Hold("a | <b>")),
         f"Approved by abel{gates.approved_but(HOLD, MONDAY)}",
         f"Approved by abel{gates.approved_but(None, None)}",
         gates.held(APP, WHERE),
