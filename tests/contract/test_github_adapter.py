@@ -240,6 +240,14 @@ def test_reviews_tell_who_said_what_about_which_commit(scene: Stage, forge: GitH
     assert found[0].submitted_at <= found[1].submitted_at
 
 
+def test_a_pull_request_is_closed_and_closing_it_again_is_no_error(scene: Stage, forge: GitHubForge) -> None:
+    number = scene.pull_request("topic")
+    for _ in range(2):
+        forge.close_pull_request(REPO, number)
+        closed = forge.pull_request(REPO, number)
+        assert (closed.state, closed.merged) == ("closed", False)
+
+
 def test_one_comment_is_kept_and_edited(scene: Stage, forge: GitHubForge) -> None:
     number = scene.pull_request("topic")
     scene.forge.comment(REPO, number, "ann", f"What does {MARKER} mean?")
