@@ -33,7 +33,7 @@ from bot.releases import Outcome, bump_id, parse_promotion_branch, release_id
 from bot.services import Services
 from bot.steps.barriers import barrier_before
 from bot.steps.entries import lifted_releases, missing_entries
-from bot.steps.open_promotions import look_at, of_pull_requests, troubled_by_push
+from bot.steps.open_promotions import looks_at, of_pull_requests, troubled_by_push
 from bot.steps.prune import removals
 from bot.steps.source import tracked_branch
 from bot.steps.state import CATALOG, HOLDS, SHARED, catalog_now, deployment, outcome, read_catalog, shared_app
@@ -55,7 +55,7 @@ def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
         case PullRequestChanged(repo=services.config_name, head_branch=head) if (
             parse_promotion_branch(head) is not None
         ):
-            return _due(services.queue, [look_at(event)])
+            return _due(services.queue, looks_at(services, event))
         case PullRequestChanged():
             return _due(services.queue, _effects_of_event(services, event))
         case ReviewSubmitted(repo=repo, number=number, review_id=review_id, state=state, head_branch=head):

@@ -18,17 +18,21 @@ from bot.steps.state import read_catalog
 LOG = structlog.get_logger()
 
 
-def look_at(event: PullRequestChanged) -> Job:
-    """Somebody closed, reopened, pushed to or edited a promotion."""
+def looks_at(services: Services, event: PullRequestChanged) -> tuple[Job, ...]:
+    """Somebody closed, reopened, pushed to or edited a promotion. What Slipway opens or edits asks for nothing."""
     match event.action:
         case "closed":
-            return approve_job(event.number, DECLINED)
+            return (approve_job(event.number, DECLINED),)
         case "reopened":
-            return approve_job(event.number, f"{REOPENED}{event.head_sha}")
+            return (approve_job(event.number, f"{REOPENED}{event.head_sha}"),)
+        case "synchronize":
+            return (approve_job(event.number, f"head-{event.head_sha}"),)
         case "edited":
-            return approve_job(event.number, f"edited-{event.head_sha}-onto-{event.base_branch}")
-        case _:
-            return approve_job(event.number, f"head-{event.head_sha}")
+            job = approve_job(event.number, f"edited-{event.head_sha}-onto-{event.base_branch}")
+            aimed_well = event.base_branch == services.config.branch
+            since_aimed_elsewhere = services.queue.jobs(f"approve/{event.number}/edited-", limit=1)
+            return () if aimed_well and not since_aimed_elsewhere else (job,)
+    return ()
 
 
 def troubled_by_push(services: Services, head: str) -> tuple[Job, ...]:

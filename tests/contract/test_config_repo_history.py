@@ -178,3 +178,18 @@ def test_every_commit_whose_trailer_begins_so_is_found_newest_first(stage: GitSt
     last = stage.commit({"x": "4"}, "Four\n\nSlipway-Id: shop@abc2/staging\nSlipway-Id: other")
     found = stage.open().find_all(last, "Slipway-Id", "shop@abc")
     assert [one.sha for one in found] == [last, first]
+
+
+def test_a_commit_contains_what_is_reachable_from_it_and_itself(stage: GitStage) -> None:
+    first = stage.tip() or ""
+    side = stage.commit({"b": "1"}, "Side", branch="slipway/production/shop", base=first)
+    second = stage.commit({"a": "2"}, "Second")
+    merge = stage.git("commit-tree", "-p", "main", "-p", side, "-m", "Merge", "main^{tree}")
+    repo = stage.open()
+    repo.fetch()
+    assert repo.branch_tips("slipway/") == {"slipway/production/shop": side}
+    assert [repo.contains(second, sha) for sha in (first, second, side)] == [True, True, False]
+    stage.git("update-ref", "refs/heads/main", merge)
+    repo.fetch()
+    assert [repo.contains(merge, sha) for sha in (first, second, side, merge)] == [True] * 4
+    assert [repo.contains(second, merge), repo.contains(merge, "e" * 40)] == [False, False]

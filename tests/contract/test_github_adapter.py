@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.adapters.github.credentials import AppCredentials, TokenCredentials
 from bot.adapters.github.forge import GitHubForge
-from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
+from bot.errors import Permanent, Refused, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Repository, ReviewState, StatusState
 from bot.sandbox.forge.faults import Action, perform_then_drop, perform_then_status, reset, status
 from tests.forge_stage import REPO, Stage, stage
@@ -168,8 +168,18 @@ def test_head_that_moved_is_not_merged(scene: Stage, forge: GitHubForge) -> None
 def test_conflict_is_told_as_github_tells_it(scene: Stage, forge: GitHubForge) -> None:
     number = scene.pull_request("topic")
     scene.forge.commit(REPO, "master", {"colour.txt": "green\n"}, "Paint it green", "bob")
-    with pytest.raises(Permanent, match="not mergeable"):
+    with pytest.raises(Refused, match="not mergeable") as refusal:
         forge.merge_pull_request(REPO, number, head=head(scene, "topic"), title="t", message="m")
+    assert refusal.value.words == "Pull Request is not mergeable"
+
+
+def test_the_closed_pull_requests_are_told_merged_or_not(scene: Stage, forge: GitHubForge) -> None:
+    closed = scene.pull_request("one")
+    scene.forge.close_pull_request(REPO, closed, "ann")
+    merged = scene.pull_request("two")
+    assert [one.number for one in forge.closed_pull_requests(REPO)] == [closed]
+    scene.forge.merge_pull_request(REPO, merged, "ann")
+    assert {one.number: one.merged for one in forge.closed_pull_requests(REPO)} == {merged: True, closed: False}
 
 
 def test_mergeable_is_unknown_first_and_then_known(scene: Stage, forge: GitHubForge) -> None:
