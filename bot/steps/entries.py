@@ -22,12 +22,10 @@ from bot.withdrawals import brought_in
 def missing_entries(services: Services, head: str, catalog: Catalog, app: App) -> Iterator[Job]:
     """One for each environment that lacks what the one before runs healthily, and that nothing keeps it out of."""
     for before, environment in pairwise(catalog.environments):
-        release = healthy_release(services.config, head, app, before)
-        if (
-            release is not None
-            and _is_missing(services, head, app, environment, release)
-            and _is_synced(services, head, app, before)
-        ):
+        release = running_release(services.config, head, app, before)
+        if release is None or not _is_missing(services, head, app, environment, release):
+            continue  # as nearly always; what follows reads notes and jobs
+        if healthy_release(services.config, head, app, before) is not None and _is_synced(services, head, app, before):
             yield promote_job(app.name, environment.name, release.sha)
 
 
