@@ -41,8 +41,8 @@ def rollback(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     run.start(sync_job(app, environment, made))
     _say(run, services, values, plan, made, None)
     tell(run, "close the promotion of what was taken back", lambda: withdraw(services, app, environment))
-    run.call(sync_job(app, environment, made))
     try:
+        run.call(sync_job(app, environment, made))
         ended = step(run, "see how that ended", lambda: going.how_it_ended(services, app, environment, made))
     except SlipwayError as error:
         return failed(error)
