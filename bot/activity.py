@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.drift import DriftSeen
 from bot.facts import JobRecord, JobState
 from bot.jobs import Ended
 from bot.messages import short
@@ -28,6 +29,7 @@ NEWEST = {
     "catalog": 10,
     "delivery": 20,
     "reconcile": 10,
+    "drift": 10,
 }
 """Workflow -> how many of its newest jobs are looked at. One that still waits behind so many newer ones is not seen."""
 
@@ -108,7 +110,7 @@ class Work:
     @property
     def routine(self) -> bool:
         """A look that found nothing to do: nobody wants to read about it."""
-        return self.kind in {"delivery", "reconcile"} and self.result == NOTHING
+        return self.kind in {"delivery", "reconcile", "drift"} and self.result == NOTHING
 
 
 def activity(queue: Queue, redact: Callable[[str], str]) -> tuple[Work, ...]:
@@ -164,9 +166,13 @@ def _about_config(job_id: str) -> About:
         case ["catalog", commit, _]:
             return About(f"Check of the catalog at {short(commit)}", commit=commit)
     kind, _, key = job_id.partition("/")
-    if kind == "command":
-        return About(f"Commands of a comment in {key.rpartition('/')[0]}")
-    return About({"delivery": f"Webhook {key}", "reconcile": "Look for what was missed"}.get(kind, job_id))
+    looks = {
+        "command": f"Commands of a comment in {key.rpartition('/')[0]}",
+        "delivery": f"Webhook {key}",
+        "reconcile": "Look for what was missed",
+        "drift": "Look for drift",
+    }
+    return About(looks.get(kind, job_id))
 
 
 def sentence(text: str) -> str:
@@ -185,6 +191,9 @@ def _ending(record: JobRecord) -> tuple[str, str, tuple[str, ...]]:
             return "failed", sentence(reason), evidence
         case BuildResult(image=str(image), built=built):
             return "done", sentence(f"{'built' if built else 'found in the registry:'} {image.rpartition('/')[2]}"), ()
+        case DriftSeen(places=places):
+            drifted = [f"{one.app or 'shared files'} in {one.environment}" for one in places if one.objects]
+            return "done", sentence(f"drifted: {', '.join(drifted)}" if drifted else NOTHING), ()
         case str(reason):
             return "failed", sentence(reason), ()
     return record.state.value, sentence(record.state.value), ()

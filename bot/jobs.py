@@ -140,6 +140,11 @@ def command_job(repo: str, number: int, comment_id: int, login: str, body: str) 
     return Job("command", f"command/{repo}/{comment_id}", f"command/{repo}/{number}", values)
 
 
+def drift_job(occasion: int) -> Job:
+    """Compare a few places with the config branch; the occasion's number says which."""
+    return Job("drift", f"drift/{occasion}", "drift", {"occasion": occasion})
+
+
 def attempt_of(job_id: str) -> int:
     """The attempt at the end of a job's id."""
     return int(job_id.rpartition("/")[2])

@@ -4,7 +4,6 @@ GitHub's API is not asked, so looking costs none of its budget. A promotion that
 tip carries a ``Slipway-Id`` that has not arrived on the config branch; that a person closed one, by its job.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,9 +12,11 @@ from bot.activity import Work, activity
 from bot.audit import OutcomeNote, release_of
 from bot.catalog import App, Catalog, Environment, Gate, parse_catalog
 from bot.declined import declined_heads
+from bot.drift import looks_for, newest
 from bot.errors import Permanent
 from bot.facts import ConfigCommit
 from bot.holds import Hold
+from bot.overview_jobs import Jobs
 from bot.ports import ConfigRepo, Queue
 from bot.releases import SHORT_SHA, Deployment, Outcome, Release, promotion_branch
 from bot.rollback import says_rollback
@@ -82,6 +83,7 @@ class Cell:
         work: what is running or queued for this place, newest first.
         failed: the app's newest release, where that failed before it could enter this environment, the first.
         url: where the app can be seen.
+        drift: the objects on the cluster that are not as the config branch says, in words, when last looked at.
     """
 
     environment: Environment
@@ -95,6 +97,7 @@ class Cell:
     failed: Work | None = None
     url: str | None = None
     problem: str = ""
+    drift: tuple[str, ...] = ()
 
     @property
     def release(self) -> Release | None:
@@ -171,7 +174,9 @@ def overview(
     if catalog is None:
         return Overview(head, None, error, (), work)
     declined = declined_heads(queue, before.work if before else (), work, before.declined if before else frozenset())
-    look = _Look(config, head, _Jobs(catalog, work, before), before, declined)
+    drifts = newest(queue.jobs("drift/", limit=2 * looks_for(len(catalog.apps) * len(catalog.environments))))
+    jobs = Jobs(catalog, work, before.work if before else (), drifts)
+    look = _Look(config, head, jobs, before, declined)
     rows: list[Row] = []
     for first in range(0, len(catalog.apps), AT_ONCE):
         some = catalog.apps[first : first + AT_ONCE]
@@ -195,45 +200,11 @@ def _catalog(config: ConfigRepo, head: str, before: Overview | None) -> tuple[Ca
     return in_force, ""
 
 
-class _Jobs:
-    """The work of each place. A release and its build belong to the first environment, where they lead."""
-
-    def __init__(self, catalog: Catalog, work: tuple[Work, ...], before: Overview | None) -> None:
-        self._first = catalog.environments[0].name
-        self._all = _grouped(work)
-        self._under_way = _grouped(one for one in work if one.under_way)
-        self._news = _grouped(frozenset(work) ^ frozenset(before.work if before else ()))
-
-    def under_way(self, app: App, environment: Environment) -> tuple[Work, ...]:
-        """What is running or queued for a place."""
-        found = list(self._under_way[app.name, environment.name])
-        if environment.name == self._first:
-            found += (*self._under_way[app.name, ""], *self._under_way["", app.image])
-        return tuple(found)
-
-    def failed(self, app: App, environment: Environment) -> Work | None:
-        """The app's newest release, where that failed."""
-        newest = next(iter(self._all[app.name, ""]), None) if environment.name == self._first else None
-        return newest if newest is not None and newest.outcome == "failed" else None
-
-    def has_news(self, app: App, environment: Environment) -> bool:
-        """Whether a sync of the place has begun or ended since the look before."""
-        return bool(self._news[app.name, environment.name])
-
-
-def _grouped(work: Iterable[Work]) -> defaultdict[tuple[str, str], list[Work]]:
-    """By (app, environment), by (app, "") for a release, and by ("", image) for a build."""
-    groups: defaultdict[tuple[str, str], list[Work]] = defaultdict(list)
-    for one in work:
-        groups[one.about.app or "", one.about.environment or one.about.image or ""].append(one)
-    return groups
-
-
 class _Look:
     """One look at every place through the mirror. What cannot have changed since the one before is not read again."""
 
     def __init__(
-        self, config: ConfigRepo, head: str, jobs: _Jobs, before: Overview | None, declined: frozenset[str]
+        self, config: ConfigRepo, head: str, jobs: Jobs, before: Overview | None, declined: frozenset[str]
     ) -> None:
         self._declined = declined
         self._config = config
@@ -276,6 +247,7 @@ class _Look:
             work=work,
             failed=self._jobs.failed(app, environment),
             url=url,
+            drift=self._jobs.drift(app, environment, changed),
         )
 
     def _known_cell(self, app: App, environment: Environment) -> Cell | None:

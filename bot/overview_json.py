@@ -50,6 +50,7 @@ def cell_facts(cell: Cell, links: Links | None) -> dict[str, Any]:
         "seconds": note.seconds if note else None,
         "approved_by": list(note.approved_by) if note else [],
         "reason": (note.reason if note else cell.problem) or None,
+        "drift": list(cell.drift),
         "held": cell.hold is not None,
         "hold_reason": (cell.hold.reason if cell.hold else None) or None,
         "held_by": (cell.hold.by if cell.hold else None) or None,

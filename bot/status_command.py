@@ -204,6 +204,8 @@ def _notes(cell: Cell) -> Iterator[tuple[str, str]]:
         yield f"{cell.failed.about.what} failed: {cell.failed.result}", "red"
     if cell.held is not None:
         yield f"held: {cell.held}" if cell.held else "held", "magenta"
+    if cell.drift:
+        yield f"drifted: {', '.join(cell.drift)}", "yellow"
     if cell.pending is not None:
         yield f"{short(cell.pending.release.sha)} waits for approval", "yellow"
     for work in cell.work:

@@ -29,6 +29,7 @@ QUEUES: Mapping[str, str] = {
     "sync": "syncs",
     "prune": "syncs",
     "effect": "looks",
+    "drift": "looks",
     "rollback": "rollbacks",
     "notify": "messages",
 }

@@ -6,12 +6,14 @@ Whatever a workflow decides upon comes out of a step, so that a replay decides t
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bot.drift import DriftSeen
 from bot.jobs import Ended
 from bot.ports import Run
 from bot.services import Services
 from bot.steps.build import BuildResult
 from bot.workflows.approve import approve
 from bot.workflows.command import command
+from bot.workflows.drift import drift
 from bot.workflows.effect import effect
 from bot.workflows.looking import catalog, delivery, reconcile
 from bot.workflows.notify import notify
@@ -21,7 +23,7 @@ from bot.workflows.release import build, release
 from bot.workflows.rollback import rollback
 from bot.workflows.sync import sync
 
-WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | BuildResult]] = {
+WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | BuildResult | DriftSeen]] = {
     "delivery": delivery,
     "reconcile": reconcile,
     "catalog": catalog,
@@ -33,6 +35,7 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "sync": sync,
     "notify": notify,
     "effect": effect,
+    "drift": drift,
     "prune": prune,
     "rollback": rollback,
 }

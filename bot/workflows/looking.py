@@ -6,7 +6,7 @@ from typing import Any
 from bot import events
 from bot.errors import SlipwayError
 from bot.facts import Job
-from bot.jobs import Ended
+from bot.jobs import Ended, drift_job
 from bot.ports import Run
 from bot.services import Services
 from bot.steps import missed
@@ -28,6 +28,9 @@ def reconcile(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     app = values.get("app")
     if app is not None:
         return _start(run, "see what the hold kept out", lambda: missed.missed_jobs_of(services, app, values["change"]))
+    occasion = run.id.rpartition("/")[2]
+    if occasion.isdecimal():  # of the timer; one after a start or a hold's change comes in between
+        run.start(drift_job(int(occasion)))
     return _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
 
 
