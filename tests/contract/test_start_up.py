@@ -138,8 +138,7 @@ def test_a_port_in_use_leaves_no_worker_running(variables: dict[str, str], tmp_p
         token = forge.create_user("robot", type="Bot")
         forge.create_repo("acme/config", collaborators={"robot": "write"})
         github = {"GITHUB_URL": forge.url, "GITHUB_API_URL": forge.api_url, "GITHUB_TOKEN": token, "WORKER_ID": "one"}
-        text = port_in_use(UP, {**variables, **github})
-    assert "worker stopped" in text
+        port_in_use(UP, {**variables, **github})
     acquire(variables["DATABASE_URL"], "one", patience=0).release()
 
 
