@@ -296,6 +296,27 @@ class Job:
     input: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    """A webhook that was taken by none of its attempts.
+
+    Attributes:
+        guid: the delivery's id, the same for all attempts.
+        log: the path of the log it is in.
+        id: the newest attempt's id in that log.
+        event: GitHub's word, such as ``push``.
+        attempts: how many there were, of those that the log still shows.
+        at: when the newest attempt was, RFC 3339 in UTC.
+    """
+
+    guid: str
+    log: str
+    id: int
+    event: str
+    attempts: int
+    at: str
+
+
 class JobState(StrEnum):
     """Where a job stands."""
 

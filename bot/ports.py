@@ -19,6 +19,7 @@ from bot.facts import (
     ConfigCommit,
     Diagnosis,
     Difference,
+    FailedDelivery,
     Job,
     JobRecord,
     Logged,
@@ -129,6 +130,18 @@ class Forge(Protocol):
 
     def team_members(self, team: str) -> frozenset[str]:
         """The logins of ``org/team``. Fails closed: cannot be asked means nobody."""
+        ...
+
+
+class Deliveries(Protocol):
+    """The log of webhooks that GitHub tried to deliver."""
+
+    def failed(self, repos: Sequence[str], since: datetime) -> tuple[FailedDelivery, ...]:
+        """Deliveries since then of which no attempt was taken; nothing of a log that GitHub does not show."""
+        ...
+
+    def redeliver(self, delivery: FailedDelivery) -> None:
+        """Have it sent again, with the same GUID."""
         ...
 
 

@@ -3,7 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.ports import Chat, Clock, Clusters, ConfigRepo, Forge, ImageBuilder, Queue, Registry, Renderer, SourceRepos
+from bot.ports import (
+    Chat,
+    Clock,
+    Clusters,
+    ConfigRepo,
+    Deliveries,
+    Forge,
+    ImageBuilder,
+    Queue,
+    Registry,
+    Renderer,
+    SourceRepos,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +31,7 @@ class Services:
     """
 
     forge: Forge
+    deliveries: Deliveries
     sources: SourceRepos
     config: ConfigRepo
     registry: Registry

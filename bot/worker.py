@@ -13,6 +13,7 @@ from bot.adapters.docker.engine import DockerEngine
 from bot.adapters.git.signing import SigningKey
 from bot.adapters.git.source_repos import GitSourceRepos
 from bot.adapters.github.credentials import AppCredentials, Credentials, TokenCredentials
+from bot.adapters.github.deliveries import GitHubDeliveries
 from bot.adapters.github.forge import GitHubForge
 from bot.adapters.kubernetes.clusters import KubernetesClusters
 from bot.adapters.registry.images import HttpRegistry
@@ -66,6 +67,7 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
     bot = forge.identity() or BOT
     return Services(
         forge=forge,
+        deliveries=GitHubDeliveries(settings.github_api_url, identity),
         sources=GitSourceRepos(
             settings.state_folder / "checkouts" / slot,
             base_url=settings.github_url,

@@ -68,7 +68,8 @@ def jobs_for(services: Services, event: Happening) -> tuple[Job, ...]:
 def _after_comment(services: Services, event: CommentCreated) -> tuple[Job, ...]:
     """Its commands, carried out once. What the bot writes itself is no command.
 
-    A comment is not looked for where its webhook never came: nobody can tell later whether it is still meant.
+    A comment is not looked for where its webhook never came (see redeliver): nobody can tell later whether it is
+    still meant.
     """
     bot = services.forge.identity()
     if bot is not None and bot.login.casefold() == event.author_login.casefold():

@@ -11,7 +11,8 @@ from bot.ports import Run
 from bot.services import Services
 from bot.steps import missed
 from bot.steps.check_catalog import check_catalog
-from bot.workflows.stepping import failed, step
+from bot.steps.redeliver import redeliver_failed
+from bot.workflows.stepping import failed, step, tell
 
 
 def delivery(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
@@ -31,7 +32,9 @@ def reconcile(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     occasion = run.id.rpartition("/")[2]
     if occasion.isdecimal():  # of the timer; one after a start or a hold's change comes in between
         run.start(drift_job(int(occasion)))
-    return _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
+    ended = _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
+    tell(run, "have failed deliveries sent again", lambda: redeliver_failed(services, occasion))
+    return ended
 
 
 def catalog(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:

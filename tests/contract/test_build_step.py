@@ -70,6 +70,7 @@ class Bench:
         unused: Any = None
         services = Services(
             forge=unused,
+            deliveries=unused,
             sources=GitSourceRepos(self.stage.folder / "src", base_url=self.stage.server.url, token=lambda _: TOKEN),
             config=config,
             registry=HttpRegistry(),

@@ -42,6 +42,10 @@ class Credentials(Protocol):
         """The App's bot account; None where the API's ``/user`` is to be asked."""
         ...
 
+    def app(self) -> github.Github | None:
+        """A client that speaks as the GitHub App itself; None where the bot is none."""
+        ...
+
 
 class TokenCredentials:
     """One token for everything: a machine user's, fine-grained or classic."""
@@ -59,6 +63,10 @@ class TokenCredentials:
 
     def bot(self) -> Person | None:
         """Unknown here: the token's account is asked from the API."""
+        return None
+
+    def app(self) -> github.Github | None:
+        """There is none."""
         return None
 
 
@@ -117,6 +125,10 @@ class AppCredentials:
                 return person(as_sent(account)) or Person(login)
             except FOREIGN:
                 return Person(login)
+
+    def app(self) -> github.Github | None:
+        """Signs each request with the App's key; it may see its own webhook, and no repository."""
+        return github.Github(**self._options)
 
     def _issue(self, owner: str, about: str) -> _Issued:
         doing = f"get a token of the GitHub App for {about}"
