@@ -116,7 +116,7 @@ def kill_at_random(plan: Plan) -> None:
         journeys = [Journey(stage.world.add_app(f"random-{number}"), rounds) for number in range(apps)]
         killer = Killer(plan, stage, kills)
         killer.start()
-        plan.tally.stuck += travel(stage.world, journeys, more=killer.is_alive)
+        plan.tally.stuck += travel(stage.world, journeys, more=killer.is_alive, moved=lambda: plan.tally.kills)
         killer.finish()
         for name in ("web", "a", "b"):
             stage.process(name).start()
@@ -138,7 +138,7 @@ class Killer(threading.Thread):
     def run(self) -> None:
         """Until there were so many kills."""
         for number in range(1, self._kills + 1):
-            if self._enough.wait(self._random.uniform(0.2, 4)):
+            if self._enough.wait(self._random.uniform(0.2, self._plan.choose(short=4, whole=12))):
                 return
             victim = self._stage.process(self._random.choice(["a", "a", "b", "b", "web"]))
             victim.kill()

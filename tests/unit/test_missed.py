@@ -26,6 +26,7 @@ def services(config: FakeConfig, queue: FakeQueue) -> Services:
     away = cast("Any", Away())
     return Services(
         forge=away,
+        deliveries=away,
         sources=away,
         config=cast("Any", config),
         registry=away,
