@@ -31,6 +31,10 @@ ELSEWHERE = {
 """Commands in files of their own; loaded when they are asked for, so that a worker does not pay for them."""
 
 
+COMPLETION = "_SLIPWAY_COMPLETE"
+"""The variable by which a shell asks for completions (https://click.palletsprojects.com/en/stable/shell-completion/)."""
+
+
 class LazyGroup(click.Group):
     """Loads a command's module when it is needed (https://click.palletsprojects.com/en/stable/complex/)."""
 
@@ -103,11 +107,16 @@ def schema() -> None:
     click.echo(json.dumps(catalog_schema(), indent=2))
 
 
+def _called() -> str:
+    """What the command is called in its own words. A shell completes one word: see ``docs/commands.md``."""
+    return "slipway" if COMPLETION in os.environ else "python -m bot"
+
+
 def main() -> None:
     """Run a command; what Slipway can explain ends as one paragraph on standard error, never as a traceback."""
     logs.configure(Redactor(), level=logging.WARNING)
     try:
-        cli(prog_name="python -m bot", standalone_mode=True)
+        cli(prog_name=_called(), complete_var=COMPLETION, standalone_mode=True)
     except SlipwayError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

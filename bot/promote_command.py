@@ -3,7 +3,6 @@
 What cannot be is refused here and now, by name; the worker looks again, since things move.
 """
 
-import json
 import os
 
 import click
@@ -12,26 +11,21 @@ from bot.adapters.dbos.queue import DbosQueue
 from bot.clock import SystemClock
 from bot.config_mirror import open_forge, open_mirror
 from bot.errors import Permanent
+from bot.job_request import EXIT_CODES, ask, wait_option
 from bot.jobs import promote_job
 from bot.messages import short
-from bot.operator_commands import unused
 from bot.releases import Release
 from bot.settings import Settings
 from bot.steps.requested import Asked, asked_for, backwards, refusal_now, wanted_release
 from bot.wiring import QUEUES
 
-HELP = """Bring into ENV what the environment before runs healthily, or the release that is named; through ENV's gate.
+HELP = f"""Bring into ENV what the environment before runs healthily, or the release that is named; through ENV's gate.
 
 Behind a `commit` gate it goes in at once, behind a `pull-request` gate a pull request asks for approval, also where one
 about the same release was closed. A release that skips an environment says so in the log. It never goes backwards:
 that is what `rollback` is for.
 
-\b
-Exit codes:
-  0  asked for; a worker takes it up now
-  1  refused, and nothing is changed; standard error says why
-  2  wrong usage
-"""
+{EXIT_CODES}"""
 
 
 @click.command("promote", help=HELP)
@@ -47,8 +41,9 @@ Exit codes:
     metavar="LOGIN",
     help="Your GitHub account, for the trailer Requested-by. Without it (or SLIPWAY_AS) nobody is named.",
 )
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
-def promote(app: str, environment: str, wanted: str | None, login: str | None, *, as_json: bool) -> None:
+def promote(app: str, environment: str, wanted: str | None, login: str | None, *, wait: bool, as_json: bool) -> None:
     """Refuse, or ask a worker."""
     settings = Settings.read(os.environ)
     by = (login or "").removeprefix("@")
@@ -61,16 +56,12 @@ def promote(app: str, environment: str, wanted: str | None, login: str | None, *
     if refusal is not None:
         raise Permanent(refusal)
     queue = DbosQueue(settings.database_url, QUEUES)
-    job = unused(queue, promote_job(app, environment, release.sha, by=by))
-    queue.enqueue(job)
-    click.echo(
-        json.dumps(_facts(job.id, release, environment, asked)) if as_json else _told(job.id, release, environment)
-    )
+    job, facts = promote_job(app, environment, release.sha, by=by), _facts(release, environment, asked)
+    ask(queue, job, lambda it: _told(it, release, environment), facts=facts, as_json=as_json, wait=wait)
 
 
-def _facts(job: str, release: Release, environment: str, asked: Asked) -> dict[str, object]:
+def _facts(release: Release, environment: str, asked: Asked) -> dict[str, object]:
     return {
-        "job": job,
         "app": release.app,
         "environment": environment,
         "release": release.id,
@@ -80,4 +71,4 @@ def _facts(job: str, release: Release, environment: str, asked: Asked) -> dict[s
 
 
 def _told(job: str, release: Release, environment: str) -> str:
-    return f"{release.app} {short(release.sha)} to {environment}: asked for {job}; a worker takes it up now."
+    return f"{release.app} {short(release.sha)} to {environment}: asked for {job}"

@@ -3,7 +3,6 @@
 What cannot be is refused here and now, by name; the worker looks again, since things move.
 """
 
-import json
 import os
 
 import click
@@ -12,24 +11,19 @@ from bot.adapters.dbos.queue import DbosQueue
 from bot.adapters.registry.images import HttpRegistry
 from bot.config_mirror import open_mirror
 from bot.errors import SlipwayError
+from bot.job_request import EXIT_CODES, ask, wait_option
 from bot.jobs import Wish, rollback_job
 from bot.messages import short
-from bot.operator_commands import unused
 from bot.settings import Settings
 from bot.steps.rollback import Plan, image_exists, plan_by_hand
 from bot.wiring import QUEUES
 
-HELP = """Take APP in ENV back to what was healthy there before, by one commit on the config branch.
+HELP = f"""Take APP in ENV back to what was healthy there before, by one commit on the config branch.
 
 It needs no approval, and no freeze delays it. What is taken back stays out until a newer release comes, or until
 `resume APP ENV` lifts the hold. A worker makes the commit, applies it and waits for the pods.
 
-\b
-Exit codes:
-  0  asked for; a worker takes it up now
-  1  refused, and nothing is changed; standard error says why
-  2  wrong usage
-"""
+{EXIT_CODES}"""
 
 
 @click.command("rollback", help=HELP)
@@ -46,9 +40,10 @@ Exit codes:
     metavar="LOGIN",
     help="Your GitHub account: the author of the commit. Without it (or SLIPWAY_AS) the bot's own is named.",
 )
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 def rollback(
-    app: str, environment: str, to: str | None, reason: str | None, login: str | None, *, as_json: bool
+    app: str, environment: str, to: str | None, reason: str | None, login: str | None, *, wait: bool, as_json: bool
 ) -> None:
     """Refuse, or ask a worker."""
     settings = Settings.read(os.environ)
@@ -56,9 +51,9 @@ def rollback(
         plan = plan_by_hand(config, _may_exist, app, environment, to)
     wish = Wish(plan.target, login.removeprefix("@") if login else None, reason)
     queue = DbosQueue(settings.database_url, QUEUES)
-    job = unused(queue, rollback_job(app, environment, plan.reverted[0], wish=wish))
-    queue.enqueue(job)
-    click.echo(json.dumps(_facts(job.id, app, environment, plan)) if as_json else _told(job.id, app, environment, plan))
+    job = rollback_job(app, environment, plan.reverted[0], wish=wish)
+    facts = _facts(app, environment, plan)
+    ask(queue, job, lambda it: _told(it, app, environment, plan), facts=facts, as_json=as_json, wait=wait)
 
 
 def _may_exist(image: str) -> bool:
@@ -69,9 +64,8 @@ def _may_exist(image: str) -> bool:
         return True
 
 
-def _facts(job: str, app: str, environment: str, plan: Plan) -> dict[str, str | None]:
+def _facts(app: str, environment: str, plan: Plan) -> dict[str, str | None]:
     return {
-        "job": job,
         "app": app,
         "environment": environment,
         "from": plan.left.id if plan.left else None,
@@ -82,4 +76,4 @@ def _facts(job: str, app: str, environment: str, plan: Plan) -> dict[str, str | 
 
 def _told(job: str, app: str, environment: str, plan: Plan) -> str:
     left, to = (short(release.sha) if release else "" for release in (plan.left, plan.to))
-    return f"{app} in {environment} goes from {left} back to {to}: asked for {job}; a worker takes it up now."
+    return f"{app} in {environment} goes from {left} back to {to}: asked for {job}"

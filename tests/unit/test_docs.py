@@ -1,8 +1,10 @@
 """What the documents say holds: links lead somewhere, commands exist, YAML parses, tables agree with the code."""
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,10 +67,10 @@ def test_every_shell_snippet_is_one_that_a_shell_understands(page: str, text: st
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Every ``python3 -m bot …`` in shell snippets and in ticks; words in capitals stand for arguments."""
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
+        text = re.sub(r"^```bash\n.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for line in re.findall(r"python3? -m bot\b([^`\n]*)", text):
             words = shlex.split(line.split("|")[0].split(">")[0].replace("…", ""), comments=True)
-            if words:
+            if words and not words[0].isupper():
                 yield page.name, words
 
 
@@ -138,3 +140,26 @@ def test_the_readme_lists_every_variable() -> None:
     variables = {field.alias for field in fields.values() if field.alias}
     internal = {"SLIPWAY_BUILDER"}
     assert {variable for variable in variables - internal if f"`{variable}`" not in table} == set()
+
+
+def test_every_command_has_a_line_on_the_page_of_commands() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    told = {words.split()[0]: words for words in re.findall(r"^\| `([a-z][^`]*)` \|", page, re.MULTILINE)}
+    group = click.Context(cli)
+    assert sorted(told) == cli.list_commands(group)
+    for name_, words in told.items():
+        command = cli.get_command(group, name_)
+        assert command is not None
+        known = {flag for parameter in command.params for flag in getattr(parameter, "opts", ())}
+        assert set(re.findall(r"--[a-z]+", words)) <= known, words
+
+
+def test_a_shell_completes_commands_as_the_page_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    ask = 'COMP_WORDS=(slipway roll); COMP_CWORD=1; _slipway_completion slipway; echo "${COMPREPLY[@]}"'
+    path = f"{tmp_path}/.local/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path)}
+    run = ["bash", "-c", script + ask]
+    done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["rollback"], done.stderr

@@ -2,6 +2,7 @@ import pytest
 
 from bot.errors import Permanent
 from bot.facts import Job, JobRecord, JobState
+from bot.job_request import unused
 from bot.jobs import (
     Ended,
     Wish,
@@ -16,7 +17,6 @@ from bot.jobs import (
     rollback_job,
     sync_job,
 )
-from bot.operator_commands import unused
 from bot.steps.missed import due
 
 SHA = "a" * 40
