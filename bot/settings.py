@@ -3,7 +3,9 @@
 Credentials are ``SecretStr``: printing the settings shows stars.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -34,6 +36,32 @@ def _database_url(value: object) -> object:
 
 
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _networks(value: object) -> object:
+    try:
+        return tuple(ip_network(word) for word in value.replace(",", " ").split()) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("must be addresses or networks, like 10.0.0.7 or 10.0.0.0/24, parted by commas") from None
+
+
+def _members(value: object) -> object:
+    words = _words(value)
+    if isinstance(words, tuple) and not all(_MEMBERS.fullmatch(word) for word in words):
+        raise ValueError("must be organisations and teams, like @org or @org/team, parted by commas")
+    return tuple(word.removeprefix("@") for word in words) if isinstance(words, tuple) else words
+
+
+_MEMBERS = re.compile(r"@?[A-Za-z0-9-]+(/[A-Za-z0-9_.-]+)?")
+
+Network = IPv4Network | IPv6Network
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
+Members = Annotated[tuple[str, ...], BeforeValidator(_members)]
+Login = Annotated[str, BeforeValidator(lambda value: value.removeprefix("@") if isinstance(value, str) else value)]
 
 DEFAULT_DATABASE_URL = "sqlite:///var/slipway.db"
 
@@ -98,6 +126,7 @@ def _reason(problem: ErrorDetails) -> str:
 
 _FORMS = {
     "CONFIG_REPO": "must be `owner/name`, as in github.com/owner/name",
+    "SLIPWAY_PROXY_HEADER": "must be the name of a header, like X-Forwarded-User",
     "SLIPWAY_BUILDER": "must be docker or sandbox",
     "WORKER_ID": "may have up to 100 letters, digits, dots, dashes and underscores",
 }
@@ -109,6 +138,39 @@ class WebSettings(_Variables):
 
     webhook_secret: SecretStr = Field(alias="GITHUB_WEBHOOK_SECRET")
     database_url: Annotated[str, BeforeValidator(_database_url)] = Field(DEFAULT_DATABASE_URL, alias="DATABASE_URL")
+
+
+class AccessSettings(_Variables):
+    """Who may see the pages of the web process, and under which name; without any of it, the machine itself may."""
+
+    webhook_secret: SecretStr = Field(alias="GITHUB_WEBHOOK_SECRET")
+    local_login: Login | None = Field(None, alias="SLIPWAY_AS")
+    proxy_header: str | None = Field(None, alias="SLIPWAY_PROXY_HEADER", pattern=r"^[A-Za-z0-9-]+$")
+    proxy_addresses: Networks = Field((), alias="SLIPWAY_PROXY_ADDRESSES")
+    oauth_client_id: str | None = Field(None, alias="GITHUB_OAUTH_CLIENT_ID")
+    oauth_client_secret: SecretStr | None = Field(None, alias="GITHUB_OAUTH_CLIENT_SECRET")
+    members: Members = Field((), alias="SLIPWAY_MEMBERS")
+    public_url: BaseUrl | None = Field(None, alias="SLIPWAY_URL")
+    github_url: BaseUrl = Field("https://github.com", alias="GITHUB_URL")
+    github_api_url: BaseUrl = Field("https://api.github.com", alias="GITHUB_API_URL")
+
+    @classmethod
+    def wrong_together(cls, variables: Mapping[str, str]) -> list[str]:
+        """A header counts from certain addresses only; a sign-in needs an application, members and a way back."""
+        wanted = [
+            ("SLIPWAY_PROXY_HEADER", ("SLIPWAY_PROXY_ADDRESSES",)),
+            ("SLIPWAY_PROXY_ADDRESSES", ("SLIPWAY_PROXY_HEADER",)),
+            ("GITHUB_OAUTH_CLIENT_ID", ("GITHUB_OAUTH_CLIENT_SECRET", "SLIPWAY_MEMBERS", "SLIPWAY_URL")),
+            ("GITHUB_OAUTH_CLIENT_SECRET", ("GITHUB_OAUTH_CLIENT_ID",)),
+            ("SLIPWAY_MEMBERS", ("GITHUB_OAUTH_CLIENT_ID",)),
+        ]
+        return [
+            f"{other}: is missing, and {name} is set"
+            for name, others in wanted
+            if name in variables
+            for other in others
+            if other not in variables
+        ]
 
 
 class Settings(_Variables):

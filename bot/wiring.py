@@ -35,7 +35,7 @@ QUEUES: Mapping[str, str] = {
 }
 """The queue of each workflow."""
 
-CREDENTIALS = ("GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "GITHUB_APP_PRIVATE_KEY")
+CREDENTIALS = ("GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "GITHUB_APP_PRIVATE_KEY", "GITHUB_OAUTH_CLIENT_SECRET")
 """Variables whose values no log and no page may hold."""
 
 

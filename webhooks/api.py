@@ -6,16 +6,17 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from bot.errors import SlipwayError
 from webhooks import access, trail
+from webhooks.access import Access
 from webhooks.sight import Sight, Snapshot
 
 MOST_RELEASES = 100
 USUAL_RELEASES = 20
 
 
-def blueprint(sight: Sight) -> Blueprint:
+def blueprint(sight: Sight, rules: Access) -> Blueprint:
     """The routes."""
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
-    routes.before_request(access.refuse_strangers)
+    routes.before_request(rules.let_in)
     routes.after_request(access.protect)
 
     @routes.get("/apps")

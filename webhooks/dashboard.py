@@ -18,12 +18,15 @@ from bot.errors import SlipwayError
 from bot.messages import duration, short
 from bot.telling import ago, title_of
 from webhooks import access, trail
+from webhooks.access import Access
+from webhooks.live import add_events
 from webhooks.sight import Sight, Snapshot
 
 if TYPE_CHECKING:  # see webhooks.sight
     from bot.activity import Work
     from bot.links import Links
     from bot.overview import Cell, Row
+    from bot.release_history import History
 
 MOST_ROWS = 200
 """Apps shown at once; a search finds the others, and ``all=1`` shows them."""
@@ -78,17 +81,19 @@ def fresh_row(row: "Row", links: "Links | None") -> Markup:
     return Markup(get_template_attribute("row.html", "row")(row, links))  # noqa: S704 - a template's, which escapes
 
 
-def blueprint(sight: Sight) -> Blueprint:
+def blueprint(sight: Sight, rules: Access) -> Blueprint:
     """The routes."""
     live_rows = LiveRows()
     routes = Blueprint("dashboard", __name__, static_folder="static", static_url_path="/assets")
-    routes.before_request(access.refuse_strangers)
+    routes.before_request(rules.let_in)
     routes.after_request(access.protect)
     routes.app_template_filter("short")(short)
     routes.app_template_filter("duration")(duration)
     routes.app_template_filter("title")(title_of)
     routes.app_template_filter("ago")(lambda moment: ago(moment, datetime.now(UTC)))
     routes.app_template_global("asset_version")(_asset_version)
+    routes.app_template_global("viewer")(access.viewer)
+    routes.app_template_global("form_token")(access.form_token)
 
     @routes.get("/")
     def home() -> str:
@@ -100,30 +105,48 @@ def blueprint(sight: Sight) -> Blueprint:
     def live() -> Response:
         """The part of the overview that changes, for the script that keeps it up to date."""
         seen = sight.snapshot()
-        response = Response()
-        if seen.as_of is not None:
-            response.headers[AS_OF] = seen.as_of.isoformat()
-        response.set_etag(hashlib.sha256(f"{seen.version} {request.query_string!r}".encode()).hexdigest()[:32])
-        response.make_conditional(request)
-        if response.status_code != HTTPStatus.NOT_MODIFIED:
-            response.set_data(_rendered("live.html", seen, live_rows))
-        return response
+        return _renewed(seen, lambda: _rendered("live.html", seen, live_rows))
 
     @routes.get("/releases/<id>")
     def release(id: str) -> str:  # noqa: A002 - the design's word for it
         """The way of one release."""
-        from bot.release_history import parse_release_id  # noqa: PLC0415 - see webhooks.sight
-
-        named = parse_release_id(id)
-        seen, history = sight.history(*named) if named else (None, None)
-        if history is None:
-            abort(404, f"There is no release {id}. Ids look like APP@ and the 40 hex digits of a commit.")
+        seen, history = _history(sight, id)
         return render_template("release.html", seen=seen, history=history)
 
+    @routes.get("/releases/<id>/live")
+    def live_release(id: str) -> Response:  # noqa: A002 - the design's word for it
+        """The part of that page that changes."""
+        seen, history = _history(sight, id)
+        return _renewed(seen, lambda: render_template("way.html", seen=seen, history=history))
+
     trail.add_page(routes, sight)
-    routes.register_error_handler(HTTPException, _say)
-    routes.register_error_handler(SlipwayError, lambda error: _say(ServiceUnavailable(str(error))))
+    add_events(routes, sight)
+    routes.register_error_handler(HTTPException, say)
+    routes.register_error_handler(SlipwayError, lambda error: say(ServiceUnavailable(str(error))))
     return routes
+
+
+def _history(sight: Sight, name: str) -> "tuple[Snapshot, History]":
+    """A release's way, or 404."""
+    from bot.release_history import parse_release_id  # noqa: PLC0415 - see webhooks.sight
+
+    named = parse_release_id(name)
+    seen, history = sight.history(*named) if named else (None, None)
+    if seen is None or history is None:
+        abort(404, f"There is no release {name}. Ids look like APP@ and the 40 hex digits of a commit.")
+    return seen, history
+
+
+def _renewed(seen: Snapshot, render: Callable[[], str]) -> Response:
+    """A part of a page for the script; nothing but its age where it has that part already."""
+    response = Response()
+    if seen.as_of is not None:
+        response.headers[AS_OF] = seen.as_of.isoformat()
+    response.set_etag(hashlib.sha256(f"{seen.version} {request.full_path!r}".encode()).hexdigest()[:32])
+    response.make_conditional(request)
+    if response.status_code != HTTPStatus.NOT_MODIFIED:
+        response.set_data(render())
+    return response
 
 
 def _rendered(template: str, seen: Snapshot, shown: "Callable[[Row, Links | None], Markup]") -> str:
@@ -157,7 +180,7 @@ def _counted(states: Iterable[str]) -> tuple[tuple[str, int], ...]:
     return tuple((state, counts[state]) for state in (*URGENT, *sorted(set(counts) - set(URGENT))) if counts[state])
 
 
-def _say(error: HTTPException) -> Response:
+def say(error: HTTPException) -> Response:
     """An error as a page of its own."""
     return make_response(render_template("error.html", error=error), error.code or 500)
 

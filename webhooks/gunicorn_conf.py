@@ -11,6 +11,8 @@ import sys
 import time
 from typing import Any
 
+from webhooks.live import Stopping
+
 worker_class = "gthread"
 workers = 1  # the metrics live in one process; storing a delivery waits for the disk, not for the processor
 threads = 16
@@ -66,7 +68,11 @@ def _refusal(address: tuple[str, int]) -> OSError | None:
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Bound every read. Connections inherit the option from the socket that accepts them (socket(7), Linux)."""
+    """Bound every read, and let listeners go when the process ends.
+
+    Connections inherit the option from the socket that accepts them (socket(7), Linux).
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
+    Stopping.asked = lambda: not worker.alive
     for listener in worker.sockets:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", STALLED_SECONDS, 0))

@@ -31,6 +31,9 @@ log = structlog.get_logger()
 FRESH_SECONDS = 3.0
 """A look younger than this is good enough."""
 
+LEAST_PAUSE_SECONDS = 0.2
+"""Between two looks, however fresh they are wanted."""
+
 PATIENCE_SECONDS = 2.0
 """How long a page waits for a new look before it shows the last one."""
 
@@ -102,6 +105,14 @@ class Sight:
                 threading.Thread(target=self._refresh, name="sight", daemon=True).start()
             self._ended.wait_for(lambda: not self._looking, self._patience)
             return self._snapshot
+
+    def await_other(self, version: str, seconds: float) -> Snapshot:
+        """A look with another version than this one, or after so many seconds the newest one."""
+        deadline = monotonic() + seconds
+        while (seen := self.snapshot()).version == version and (left := deadline - monotonic()) > 0:
+            with self._ended:
+                self._ended.wait(min(left, max(self._fresh, LEAST_PAUSE_SECONDS)))
+        return seen
 
     def history(self, app: str, sha: str) -> "tuple[Snapshot, History | None]":
         """A release's way, and the look that it was read with."""

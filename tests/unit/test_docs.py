@@ -18,7 +18,7 @@ from bot.adapters.kubernetes.probe import wanted_access
 from bot.catalog import parse_catalog
 from bot.cli import cli
 from bot.doctor_github import APP_LIKES, APP_NEEDS, CONFIG_EVENTS, SOURCE_EVENTS
-from bot.settings import Settings, WebSettings
+from bot.settings import AccessSettings, Settings, WebSettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -136,7 +136,7 @@ def applied_in_the_example() -> set[tuple[str, str]]:
 
 def test_the_readme_lists_every_variable() -> None:
     table = (ROOT / "README.md").read_text(encoding="utf-8")
-    fields = {**Settings.model_fields, **WebSettings.model_fields}
+    fields = {**Settings.model_fields, **WebSettings.model_fields, **AccessSettings.model_fields}
     variables = {field.alias for field in fields.values() if field.alias}
     internal = {"SLIPWAY_BUILDER"}
     assert {variable for variable in variables - internal if f"`{variable}`" not in table} == set()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, WebSettings
+from bot.settings import AccessSettings, Settings, SettingsError, WebSettings
 
 GOOD = {"CONFIG_REPO": "acme/config", "GITHUB_TOKEN": "ghp_0123456789abcdef0123", "HOME": "/root"}
 
@@ -85,3 +85,42 @@ def test_one_key_signs_and_its_file_can_be_read(tmp_path: Path) -> None:
     assert Settings.read({**GOOD, "GIT_SIGNING_KEY_FILE": str(key)}).git_signing_key_file == key
     with pytest.raises(SettingsError, match="GIT_SIGNING_KEY: is set beside GIT_SIGNING_KEY_FILE"):
         Settings.read({**GOOD, "GIT_SIGNING_KEY_FILE": str(key), "GIT_SIGNING_KEY": "ABCD"})
+
+
+ACCESS = {"GITHUB_WEBHOOK_SECRET": "s" * 20}
+SIGN_IN = {
+    **ACCESS,
+    "GITHUB_OAUTH_CLIENT_ID": "Iv1.0",
+    "GITHUB_OAUTH_CLIENT_SECRET": "hush",
+    "SLIPWAY_MEMBERS": "@acme, other/web-team",
+    "SLIPWAY_URL": "https://slipway.example/",
+}
+
+
+def test_whoever_may_see_the_pages_is_read_from_the_variables() -> None:
+    found = AccessSettings.read({**SIGN_IN, "SLIPWAY_AS": "@dora"})
+    assert (found.members, found.local_login, found.public_url) == (
+        ("acme", "other/web-team"), "dora", "https://slipway.example",
+    )  # fmt: skip
+    proxy = {"SLIPWAY_PROXY_HEADER": "X-User", "SLIPWAY_PROXY_ADDRESSES": "10.0.0.7, fd00::/8"}
+    assert [str(one) for one in AccessSettings.read({**ACCESS, **proxy}).proxy_addresses] == ["10.0.0.7/32", "fd00::/8"]
+    assert "hush" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({**ACCESS, "SLIPWAY_PROXY_HEADER": "X-User"}, "SLIPWAY_PROXY_ADDRESSES: is missing"),
+        ({**ACCESS, "SLIPWAY_PROXY_ADDRESSES": "10.0.0.7"}, "SLIPWAY_PROXY_HEADER: is missing"),
+        ({**ACCESS, "SLIPWAY_PROXY_ADDRESSES": "proxy", "SLIPWAY_PROXY_HEADER": "X-User"}, "must be addresses"),
+        ({**ACCESS, "SLIPWAY_PROXY_ADDRESSES": "10.0.0.7/24", "SLIPWAY_PROXY_HEADER": "X-User"}, "must be addresses"),
+        ({**ACCESS, "SLIPWAY_PROXY_ADDRESSES": "10.0.0.7", "SLIPWAY_PROXY_HEADER": "X User"}, "name of a header"),
+        ({**SIGN_IN, "SLIPWAY_MEMBERS": ""}, "SLIPWAY_MEMBERS: is missing"),
+        ({**SIGN_IN, "SLIPWAY_MEMBERS": "a/b/c"}, "must be organisations and teams"),
+        ({**SIGN_IN, "SLIPWAY_URL": ""}, "SLIPWAY_URL: is missing"),
+        ({**SIGN_IN, "GITHUB_OAUTH_CLIENT_ID": ""}, "GITHUB_OAUTH_CLIENT_ID: is missing"),
+    ],
+)
+def test_half_a_rule_is_refused(variables: dict[str, str], complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        AccessSettings.read(variables)

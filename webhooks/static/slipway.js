@@ -1,7 +1,8 @@
-// Keeps the overview up to date while somebody looks at it. Without it every page is whole; it is only as old as it says.
+// Keeps a page up to date while somebody looks at it: the server says when something changed. Without it every page is whole; it is only as old as it says.
 "use strict";
 
 const EVERY_MS = 3000;
+const AGAIN_MS = 30000;
 const live = document.getElementById("live");
 let etag = null;
 
@@ -40,11 +41,15 @@ function renew(before, after) {
   }
 }
 
+function tellAsOf(moment) {
+  const asOf = document.querySelector("#as-of time");
+  if (asOf && moment) asOf.dateTime = moment;
+}
+
 async function look() {
   const answer = await fetch(live.dataset.live + location.search, { cache: "no-cache", credentials: "same-origin" });
   if (!answer.ok) return;
-  const asOf = document.querySelector("#as-of time");
-  if (asOf) asOf.dateTime = answer.headers.get("Slipway-As-Of");
+  tellAsOf(answer.headers.get("Slipway-As-Of"));
   if (answer.headers.get("ETag") === etag) return;
   etag = answer.headers.get("ETag");
   const fresh = new DOMParser().parseFromString(`<div id="fresh">${await answer.text()}</div>`, "text/html");
@@ -54,17 +59,56 @@ async function look() {
   renew(live, root);
 }
 
-async function keepLooking() {
-  if (!document.hidden) {
-    try {
-      await look();
-    } catch {
-      // the server is away for a moment; the page keeps saying how old it is
-    }
+let looking = null;
+
+// One look at a time; whatever changed meanwhile is seen by one more.
+async function keepUp() {
+  if (looking) {
+    looking = "again";
+    return;
   }
-  setTimeout(keepLooking, EVERY_MS);
+  looking = "now";
+  try {
+    await look();
+  } catch {
+    // the server is away for a moment; the page keeps saying how old it is
+  }
+  const again = looking === "again";
+  looking = null;
+  if (again) keepUp();
+}
+
+let events = null;
+let asking = null;
+let later = null;
+
+function stop() {
+  if (events) events.close();
+  clearInterval(asking);
+  clearTimeout(later);
+}
+
+// Where the server has no room for one more listener, the page asks by itself and tries again later. Nobody looks at a
+// hidden page, so it leaves its place to others.
+function listen() {
+  stop();
+  if (document.hidden) return;
+  events = new EventSource(live.dataset.events);
+  events.addEventListener("change", (event) => {
+    if (event.data !== live.dataset.version) keepUp();
+    live.dataset.version = event.data;
+  });
+  events.addEventListener("look", (event) => tellAsOf(event.data));
+  events.addEventListener("error", () => {
+    if (events.readyState !== EventSource.CLOSED) return;
+    asking = setInterval(keepUp, EVERY_MS);
+    later = setTimeout(listen, AGAIN_MS);
+  });
 }
 
 tellTimes(document);
 setInterval(() => tellTimes(document), EVERY_MS);
-if (live) setTimeout(keepLooking, EVERY_MS);
+if (live) {
+  document.addEventListener("visibilitychange", listen);
+  listen();
+}
