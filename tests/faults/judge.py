@@ -20,7 +20,7 @@ from tests.scenarios.world import BOT, CONFIG, AppWorld
 REVISION = "org.opencontainers.image.revision"
 QUIET_SECONDS = 2.0
 PATIENCE = 90.0
-"""Seconds until work that is not done counts as stuck."""
+"""Seconds in which nothing is done, until work that waits counts as stuck."""
 
 Expected = Sequence[tuple[AppWorld, str]]
 """Apps, and the release that each must run in the end, everywhere."""
@@ -63,14 +63,16 @@ def unfinished(stage: Stage) -> list[JobRecord]:
 
 
 def _await_quiet(stage: Stage) -> list[str]:
-    """Wait until nothing was to be done for a while; what still is when patience ends is stuck."""
-    deadline, quiet_since = time.monotonic() + PATIENCE, time.monotonic()
+    """Wait until nothing was to be done for a while; where nothing moves before patience ends, it is stuck."""
+    moved_at, before = time.monotonic(), frozenset[str]()
     while True:
-        if left := unfinished(stage):
-            quiet_since = time.monotonic()
-        if time.monotonic() - quiet_since > QUIET_SECONDS:
+        left = unfinished(stage)
+        now = frozenset(job.id for job in left)
+        if now != before:
+            moved_at, before = time.monotonic(), now
+        if not left and time.monotonic() - moved_at > QUIET_SECONDS:
             return []
-        if time.monotonic() > deadline:
+        if time.monotonic() - moved_at > PATIENCE:
             return [f"{job.id} is {job.state.value} on {job.worker}" for job in left]
         time.sleep(0.5)
 

@@ -27,7 +27,7 @@ def compete(plan: Plan) -> None:
         for name in ("web", "a"):
             stage.process(name).start()
         journeys = [Journey(stage.world.add_app(f"race-{number}"), 1) for number in range(apps)]
-        with Competitor(stage) as competitor:
+        with Competitor(stage, plan.choose(short=150, whole=3000)) as competitor:
             plan.tally.stuck += travel(stage.world, journeys)
         judge(stage, plan.tally, arrived(journeys))
         plan.tally.lost += competitor.lost()
@@ -36,9 +36,10 @@ def compete(plan: Plan) -> None:
 
 
 class Competitor:
-    """Pushes a file of its own each time, and later asks for every one of its commits."""
+    """Pushes a file of its own each time, so often at most, and later asks for every one of its commits."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, most: int) -> None:
+        self._most = most
         self.pushed: list[str] = []
         self._world = stage.world
         self._stopping = threading.Event()
@@ -53,7 +54,7 @@ class Competitor:
         self._thread.join()
 
     def _push(self) -> None:
-        while not self._stopping.wait(COMPETITOR_SECONDS):
+        while len(self.pushed) < self._most and not self._stopping.wait(COMPETITOR_SECONDS):
             number = len(self.pushed)
             files: dict[str, str | None] = {f"competitor/{number}.txt": f"{number}\n"}
             with suppress(GitError):  # a bump was quicker: the competitor's push is the one that is rejected
