@@ -107,8 +107,8 @@ def _revived(process: Process) -> Iterator[None]:
 
 def kill_at_random(plan: Plan) -> None:
     """Two workers and the web process, each killed or restarted at any moment, while releases go through."""
-    apps, rounds = plan.choose(short=6, whole=20), plan.choose(short=2, whole=10)
-    kills = plan.choose(short=8, whole=100)
+    apps, rounds = plan.choose(short=4, whole=20), plan.choose(short=2, whole=10)
+    kills = plan.choose(short=6, whole=100)
     plan.say(f"{apps * rounds} releases of {apps} apps on 2 workers, {kills} kills at random, and rolling restarts")
     with plan.stage(reconcile_seconds=10) as stage:
         for name in ("web", "a", "b"):

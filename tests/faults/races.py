@@ -21,13 +21,13 @@ COMPETITOR_SECONDS = 0.2
 
 def compete(plan: Plan) -> None:
     """Somebody pushes to the config branch every 200 ms while bumps land: nobody's commit is lost or overwritten."""
-    apps = plan.choose(short=4, whole=32)
+    apps = plan.choose(short=2, whole=32)
     plan.say(f"{apps} releases at once, and somebody who pushes to the config branch every {COMPETITOR_SECONDS} s")
     with plan.stage(reconcile_seconds=10) as stage:
         for name in ("web", "a"):
             stage.process(name).start()
         journeys = [Journey(stage.world.add_app(f"race-{number}"), 1) for number in range(apps)]
-        with Competitor(stage, plan.choose(short=150, whole=3000)) as competitor:
+        with Competitor(stage, plan.choose(short=60, whole=3000)) as competitor:
             plan.tally.stuck += travel(stage.world, journeys)
         judge(stage, plan.tally, arrived(journeys))
         plan.tally.lost += competitor.lost()
