@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from bot.drift import DriftSeen
 from bot.facts import JobRecord, JobState
-from bot.jobs import Ended
+from bot.jobs import ANYWHERE, Ended
 from bot.messages import short
 from bot.ports import Queue
 from bot.steps.build import BuildResult
@@ -26,6 +26,7 @@ NEWEST = {
     "approve": 50,
     "effect": 20,
     "command": 20,
+    "action": 20,
     "catalog": 10,
     "delivery": 20,
     "reconcile": 10,
@@ -152,6 +153,9 @@ def about(job_id: str) -> About:
             return About(f"{happens} of {app} on {environment}", app=app, environment=environment, commit=commit)
         case ["promote", app, environment, sha, _]:
             return About(f"Promotion of {app} {short(sha)} to {environment}", app=app, environment=environment)
+        case ["action", verb, app, environment, _]:
+            where = "" if environment == ANYWHERE else f" on {environment}"
+            return About(f"Button “{verb}” for {app}{where}", app=app)
     return _about_config(job_id)
 
 

@@ -1,5 +1,6 @@
 """The workflows as jobs: each id is made of what the work is about, so that asking twice starts it once. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.errors import Permanent
@@ -143,6 +144,19 @@ def command_job(repo: str, number: int, comment_id: int, login: str, body: str) 
 def drift_job(occasion: int) -> Job:
     """Compare a few places with the config branch; the occasion's number says which."""
     return Job("drift", f"drift/{occasion}", "drift", {"occasion": occasion})
+
+
+def action_job(login: str, verb: str, app: str, environment: str, values: Mapping[str, str], token: str) -> Job:
+    """Carry out what a person asked for on the dashboard; ``token`` is the form's, so pressing twice asks once.
+
+    ``values`` are the form's ``commit`` and ``text``, and the ``job`` to retry. What is asked of one app goes in order.
+    """
+    content = {"login": login, "verb": verb, "app": app, "environment": environment, "token": token, **values}
+    return Job("action", f"action/{verb}/{app}/{environment or ANYWHERE}/{token}", f"action/{app}", content)
+
+
+ANYWHERE = "-"
+"""Stands in an action's id where it is about no environment."""
 
 
 def attempt_of(job_id: str) -> int:

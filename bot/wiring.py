@@ -22,6 +22,7 @@ QUEUES: Mapping[str, str] = {
     "reconcile": "deliveries",
     "catalog": "deliveries",
     "command": "approvals",
+    "action": "approvals",
     "release": "releases",
     "build": "builds",
     "approve": "approvals",

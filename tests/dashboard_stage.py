@@ -32,6 +32,7 @@ from bot.wiring import QUEUES
 from tests.config_fake import MANIFEST, release
 from tests.git_server import serve
 from tests.git_stage import CONFIG, TOKEN, GitStage
+from webhooks.access import Access
 from webhooks.app import create_app
 from webhooks.sight import Sight, Source
 
@@ -120,14 +121,18 @@ def git_stage(folder: Path) -> Iterator[GitStage]:
 
 
 @contextmanager
-def dashboard(git: GitStage, *, fresh: float = 0.0, patience: float = 30.0) -> Iterator[DashboardStage]:
+def dashboard(
+    git: GitStage, *, fresh: float = 0.0, patience: float = 30.0, rules: Access | None = None
+) -> Iterator[DashboardStage]:
     """A stage with every kind of place: see ``_play``. ``fresh`` and ``patience`` are the sight's."""
     database = git.folder / "slipway.db"
     migrate(f"sqlite:///{database}")
     with closing(DbosQueue(f"sqlite:///{database}", QUEUES)) as queue:
         source = Source(queue, lambda: (git.open("web"), partial(Links, GITHUB, CONFIG)), Redactor([TOKEN]))
         sight = Sight(source, fresh=fresh, patience=patience)
-        app = create_app(Parts(queue, SECRET, queue.check_writable, QueueTally(f"sqlite:///{database}").count), sight)
+        app = create_app(
+            Parts(queue, SECRET, queue.check_writable, QueueTally(f"sqlite:///{database}").count), sight, rules
+        )
         stage = DashboardStage(git, queue, database, app, git.open("writer"))
         _play(stage)
         yield stage

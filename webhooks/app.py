@@ -40,7 +40,7 @@ def create_app(parts: WebParts | None = None, sight: Sight | None = None, rules:
     if sight is not None:
         rules = rules or Access()
         sign_in.set_cookies(app, rules)
-        app.register_blueprint(dashboard.blueprint(sight, rules))
+        app.register_blueprint(dashboard.blueprint(sight, rules, parts.queue))
         app.register_blueprint(sign_in.blueprint(rules))
         app.register_blueprint(api.blueprint(sight, rules))
     app.register_error_handler(HTTPException, _say)

@@ -1,4 +1,4 @@
-"""The pages: what runs where, and the way of one release. Read-only, made on the server, whole without JavaScript."""
+"""The pages: what runs where, and the way of one release. Made on the server, whole without JavaScript."""
 
 import hashlib
 from collections import Counter
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,12 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from bot.errors import SlipwayError
 from bot.messages import duration, short
+from bot.ports import Queue
 from bot.telling import ago, title_of
 from webhooks import access, trail
 from webhooks.access import Access
+from webhooks.actions import add_actions
+from webhooks.fragments import renewed
 from webhooks.live import add_events
 from webhooks.sight import Sight, Snapshot
 
@@ -30,9 +32,6 @@ if TYPE_CHECKING:  # see webhooks.sight
 
 MOST_ROWS = 200
 """Apps shown at once; a search finds the others, and ``all=1`` shows them."""
-
-AS_OF = "Slipway-As-Of"
-"""A header: when the config repo was read, which is news even where nothing else is."""
 
 MOST_WAITING = 12
 """Promotions listed above the matrix, the oldest first; all of them are marked in it."""
@@ -81,7 +80,7 @@ def fresh_row(row: "Row", links: "Links | None") -> Markup:
     return Markup(get_template_attribute("row.html", "row")(row, links))  # noqa: S704 - a template's, which escapes
 
 
-def blueprint(sight: Sight, rules: Access) -> Blueprint:
+def blueprint(sight: Sight, rules: Access, queue: Queue) -> Blueprint:
     """The routes."""
     live_rows = LiveRows()
     routes = Blueprint("dashboard", __name__, static_folder="static", static_url_path="/assets")
@@ -105,7 +104,7 @@ def blueprint(sight: Sight, rules: Access) -> Blueprint:
     def live() -> Response:
         """The part of the overview that changes, for the script that keeps it up to date."""
         seen = sight.snapshot()
-        return _renewed(seen, lambda: _rendered("live.html", seen, live_rows))
+        return renewed(seen, lambda: _rendered("live.html", seen, live_rows))
 
     @routes.get("/releases/<id>")
     def release(id: str) -> str:  # noqa: A002 - the design's word for it
@@ -117,10 +116,11 @@ def blueprint(sight: Sight, rules: Access) -> Blueprint:
     def live_release(id: str) -> Response:  # noqa: A002 - the design's word for it
         """The part of that page that changes."""
         seen, history = _history(sight, id)
-        return _renewed(seen, lambda: render_template("way.html", seen=seen, history=history))
+        return renewed(seen, lambda: render_template("way.html", seen=seen, history=history))
 
     trail.add_page(routes, sight)
     add_events(routes, sight)
+    add_actions(routes, sight, queue)
     routes.register_error_handler(HTTPException, say)
     routes.register_error_handler(SlipwayError, lambda error: say(ServiceUnavailable(str(error))))
     return routes
@@ -135,18 +135,6 @@ def _history(sight: Sight, name: str) -> "tuple[Snapshot, History]":
     if seen is None or history is None:
         abort(404, f"There is no release {name}. Ids look like APP@ and the 40 hex digits of a commit.")
     return seen, history
-
-
-def _renewed(seen: Snapshot, render: Callable[[], str]) -> Response:
-    """A part of a page for the script; nothing but its age where it has that part already."""
-    response = Response()
-    if seen.as_of is not None:
-        response.headers[AS_OF] = seen.as_of.isoformat()
-    response.set_etag(hashlib.sha256(f"{seen.version} {request.full_path!r}".encode()).hexdigest()[:32])
-    response.make_conditional(request)
-    if response.status_code != HTTPStatus.NOT_MODIFIED:
-        response.set_data(render())
-    return response
 
 
 def _rendered(template: str, seen: Snapshot, shown: "Callable[[Row, Links | None], Markup]") -> str:

@@ -122,6 +122,17 @@ class Sight:
         config, jobs, redact = self._config(seen), self._source.jobs, self._source.redact
         return seen, release_history(config, jobs, redact, app, sha, now=seen.overview)
 
+    def work(self, job_id: str) -> "tuple[Snapshot, Work | None]":
+        """One job, and the look beside it.
+
+        Raises:
+            SlipwayError: the database cannot be read.
+        """
+        from bot.activity import told  # noqa: PLC0415 - see the module's docstring
+
+        seen, record = self.snapshot(), self._source.jobs.job(job_id)
+        return seen, told(record, self._source.redact) if record else None
+
     def releases(self, app: str | None, limit: int) -> "tuple[Snapshot, tuple[Listed, ...]]":
         """The newest releases, and the look that they were read with."""
         from bot.release_list import newest_releases  # noqa: PLC0415 - see the module's docstring

@@ -11,6 +11,7 @@ from bot.jobs import Ended
 from bot.ports import Run
 from bot.services import Services
 from bot.steps.build import BuildResult
+from bot.workflows.action import action
 from bot.workflows.approve import approve
 from bot.workflows.command import command
 from bot.workflows.drift import drift
@@ -31,6 +32,7 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "build": build,
     "approve": approve,
     "command": command,
+    "action": action,
     "promote": promote,
     "sync": sync,
     "notify": notify,

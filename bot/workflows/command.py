@@ -9,7 +9,8 @@ from bot.jobs import Ended
 from bot.messages import comments as texts
 from bot.ports import Run
 from bot.services import Services
-from bot.steps.comment import Carried, Comment, carry_out, place_of
+from bot.steps.carry import Carried
+from bot.steps.comment import Comment, carry_out, place_of
 from bot.workflows.stepping import failed, step, tell
 
 
