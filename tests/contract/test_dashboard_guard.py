@@ -103,7 +103,7 @@ def _no_config() -> Any:
 
 
 def test_a_database_that_is_away_is_told(stage: GitStage) -> None:
-    sight = Sight(Source(AwayQueue(), _no_config, lambda text: text))
+    sight = Sight(Source(AwayQueue(), _no_config, lambda text: text), patience=60)
     client = create_app(Parts(AwayQueue(), SECRET, lambda: None, lambda: None), sight).test_client()  # type: ignore[arg-type]
     assert "The database cannot be reached." in client.get("/").text
     page = client.get(f"/releases/{NEW.id}")
@@ -116,7 +116,7 @@ def test_a_database_that_is_away_is_told(stage: GitStage) -> None:
 
 
 def test_a_mistake_in_the_background_lets_the_page_go(stage: GitStage) -> None:
-    sight = Sight(Source(BrokenQueue(), _no_config, lambda text: text))
+    sight = Sight(Source(BrokenQueue(), _no_config, lambda text: text), patience=60)
     client = create_app(Parts(BrokenQueue(), SECRET, lambda: None, lambda: None), sight).test_client()  # type: ignore[arg-type]
     assert "Slipway met a mistake of its own" in client.get("/").text
 

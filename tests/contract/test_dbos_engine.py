@@ -291,11 +291,11 @@ def test_what_a_run_started_is_told_the_same_after_a_kill(processes: Processes) 
     processes.enqueue("starter", "starter/1", child="value/child")
     killed = processes.worker("one")
     processes.wait_for_line("held")
+    processes.ended("value/child")
     killed.kill()
     processes.go()
     processes.worker("one")
     assert processes.ended("starter/1").result == (True, False)
-    processes.ended("value/child")
     assert processes.journal().count("value") == 1
 
 

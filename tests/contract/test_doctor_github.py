@@ -196,7 +196,7 @@ def test_webhooks_that_are_hidden_are_a_warning_that_says_what_to_look_for(forge
     finding = webhook(bot(forge), CONFIG, CONFIG_EVENTS)
     assert finding.state is State.WARN
     assert "administrators alone" in finding.text
-    assert "`push`, `pull_request` and `pull_request_review`" in finding.remedy
+    assert "`push`, `pull_request`, `pull_request_review` and `issue_comment`" in finding.remedy
 
 
 def test_no_webhook_leads_to_the_bot(forge: Forge) -> None:
@@ -217,7 +217,7 @@ def test_a_webhook_that_leaves_out_events_is_told_which(forge: Forge) -> None:
     forge.add_webhook(CONFIG, NOBODY_LISTENS, "x", ["push"])
     finding = webhook(bot(forge, Level.ADMIN), CONFIG, CONFIG_EVENTS)
     assert finding.state is State.FAIL
-    assert finding.text == "The webhook leaves out `pull_request` and `pull_request_review`."
+    assert finding.text == "The webhook leaves out `pull_request`, `pull_request_review` and `issue_comment`."
 
 
 def test_a_webhook_that_is_switched_off_is_told(forge: Forge) -> None:

@@ -42,17 +42,30 @@ class Doorbell(threading.Event):
 
     _cond: threading.Condition
     _flag: bool
+    _rung: int
+    _heard: threading.local
+
+    @classmethod
+    def attach(cls, event: threading.Event) -> None:
+        """Make a bell of an event that nobody waits for yet."""
+        vars(event).update(_rung=0, _heard=threading.local())
+        event.__class__ = cls
 
     def wait(self, timeout: float | None = None) -> bool:
-        """True where it is set; False after the timeout, or when it was rung."""
+        """True where it is set; False after the timeout, or when it was rung, be it since this thread last waited.
+
+        A ring while the thread was looking may have been for something that it did not see any more.
+        """
         with self._cond:
-            if not self._flag:
+            if not self._flag and getattr(self._heard, "rung", 0) == self._rung:
                 self._cond.wait(timeout)
+            self._heard.rung = self._rung
             return self._flag
 
     def ring(self) -> None:
-        """Wake everybody who waits."""
+        """Wake everybody who waits, and let nobody wait who has not heard it."""
         with self._cond:
+            self._rung += 1
             self._cond.notify_all()
 
 
@@ -61,7 +74,7 @@ class Doorbells(list[threading.Event]):
 
     def append(self, event: threading.Event) -> None:
         """Add an event that nobody waits for yet."""
-        event.__class__ = Doorbell
+        Doorbell.attach(event)
         super().append(event)
 
     def ring(self) -> None:
