@@ -6,6 +6,7 @@ that did. Exit code 0 where nothing was lost, stuck, doubled, taken backwards or
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
     if unknown := set(options.part or ()) - PARTS.keys():
         say(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the way out that stops the bot
     tally = run(say, short=options.short, database=options.database, parts=options.part or list(PARTS))
     if options.json:
         sys.stdout.write(json.dumps(tally.counts()) + "\n")
