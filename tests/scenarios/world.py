@@ -339,6 +339,7 @@ def world(
     registry_host: str,
     docker_host: str | None = None,
     middleware: Middleware = Middleware(),
+    rate_limit: int = 5000,
 ) -> Iterator[World]:
     """The servers, without the bot.
 
@@ -348,9 +349,10 @@ def world(
         registry_host: a registry that runs.
         docker_host: the engine that builds; None takes the stand-in's builder.
         middleware: what stands in front of the stand-ins.
+        rate_limit: requests that GitHub answers in an hour, to the bot and to a test that looks together.
     """
     with (
-        Forge(folder / "github", middleware=middleware.github) as forge,
+        Forge(folder / "github", middleware=middleware.github, rate_limit=rate_limit) as forge,
         Cluster("staging", namespaces=["staging", "qa"], middleware=middleware.cluster) as staging,
         Cluster("production", namespaces=["production"], middleware=middleware.cluster) as production,
     ):
