@@ -2,13 +2,15 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -23,9 +25,11 @@ from bot.adapters.dbos.serializer import JsonSerializer
 from bot.adapters.dbos.tally import QueueTally
 from bot.audit import OutcomeNote
 from bot.facts import Job
+from bot.holds import Hold, render_hold
 from bot.jobs import Ended, approve_job, build_job, release_job, sync_job
 from bot.links import Links
 from bot.logs import Redactor
+from bot.messages import rollback as texts
 from bot.releases import Outcome, Release, promotion_branch
 from bot.steps.build import BuildResult
 from bot.wiring import QUEUES
@@ -49,6 +53,9 @@ SHOP, TUTORIALS = release("shop", 0x71, "Sort by price"), release("tutorials", 0
 BROKEN = "c0" * 20
 """A commit of docs whose build failed."""
 
+TITLES = ("Add a search box", "Load fonts later", "Mend the footer", "Sort by price", "Tell of the price in euros")
+WHY = "The pods did not become ready: CrashLoopBackOff."
+
 GITHUB = "https://github.example"
 SECRET = b"the webhook secret of these tests"
 
@@ -65,21 +72,31 @@ class Parts:
 
 @dataclass
 class DashboardStage:
-    """The config repo, the queue, and the application in front."""
+    """The config repo, the queue, and the application in front. ``at``: when the next commit is made (seconds)."""
 
     git: GitStage
     queue: DbosQueue
     database: Path
     app: Flask
     writer: GitConfigRepo
+    at: float = 1795168800.0  # 2026-11-20T10:00:00Z
 
-    def bump(self, wanted: Release, environment: str, outcome: Outcome | None = None, reason: str = "") -> str:
-        """A release enters an environment, and its sync ends."""
+    def commit(self, files: Mapping[str, str | None], message: str, minutes: float = 7.0, **where: Any) -> str:
+        """Somebody pushes to the config repo, so many minutes after the commit before."""
+        self.at += 60 * minutes
+        return self.git.commit(files, message, at=str(int(self.at)), **where)
+
+    def bump(
+        self, wanted: Release, environment: str, outcome: Outcome | None = None, reason: str = "", minutes: float = 7.0
+    ) -> str:
+        """A release enters an environment so many minutes after its merge, and its sync ends."""
+        merged_at = time_of(self.at)
+        wanted = replace(wanted, merge=replace(wanted.merge, merged_at=merged_at))
         path = f"{environment}/{wanted.app}.yaml"
         approved_by = ["abel"] if environment == "production" else []
         body = messages.commit_body(wanted, environment, previous_image=None, approved_by=approved_by)
         text = MANIFEST.format(app=wanted.app, image=wanted.image)
-        sha = self.git.commit({path: text}, f"{messages.subject(wanted.app, wanted.sha, environment)}\n\n{body}")
+        sha = self.commit({path: text}, f"{messages.subject(wanted.app, wanted.sha, environment)}\n\n{body}", minutes)
         if outcome is not None:
             self.end(sha, wanted.app, environment, outcome, reason)
         return sha
@@ -88,12 +105,19 @@ class DashboardStage:
         """How a sync ended, as a note."""
         self.writer.fetch()
         by = ("abel",) if environment == "production" else ()
-        note = OutcomeNote(app, environment, "image", outcome, "2026-11-20T10:05:00Z", 34.0, by, reason)
+        note = OutcomeNote(app, environment, "image", outcome, time_of(self.at + 34), 34.0, by, reason)
         self.writer.add_note(commit, note.line())
+
+    def take_back(self, to: Release, left: Release, reverted: str) -> None:
+        """A rollback on production."""
+        back = texts.Return("production", to, left.image, left.sha, (reverted,), "its rollout failed", None)
+        text = MANIFEST.format(app=to.app, image=to.image)
+        sha = self.commit({f"production/{to.app}.yaml": text}, texts.commit_message(back))
+        self.end(sha, to.app, "production", Outcome.HEALTHY)
 
     def propose(self, wanted: Release) -> None:
         """A promotion waits for approval."""
-        self.git.commit(
+        self.commit(
             {f"production/{wanted.app}.yaml": MANIFEST.format(app=wanted.app, image=wanted.image)},
             messages.commit_message(wanted, "production", previous_image=None),
             branch=promotion_branch("production", wanted.app),
@@ -110,6 +134,11 @@ class DashboardStage:
             )
 
 
+def time_of(seconds: float) -> str:
+    """RFC 3339 in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 @contextmanager
 def git_stage(folder: Path) -> Iterator[GitStage]:
     """A git server with an empty config repo."""
@@ -122,9 +151,18 @@ def git_stage(folder: Path) -> Iterator[GitStage]:
 
 @contextmanager
 def dashboard(
-    git: GitStage, *, fresh: float = 0.0, patience: float = 30.0, rules: Access | None = None
+    git: GitStage,
+    *,
+    fresh: float = 0.0,
+    patience: float = 30.0,
+    rules: Access | None = None,
+    before: Callable[["DashboardStage"], None] = lambda _stage: None,
+    title: str = NEW.merge.subject,
 ) -> Iterator[DashboardStage]:
-    """A stage with every kind of place: see ``_play``. ``fresh`` and ``patience`` are the sight's."""
+    """A stage with every kind of place: see ``_play``. ``fresh`` and ``patience`` are the sight's.
+
+    ``before`` plays what happened earlier; ``title`` is that of the newest release of blog.
+    """
     database = git.folder / "slipway.db"
     migrate(f"sqlite:///{database}")
     with closing(DbosQueue(f"sqlite:///{database}", QUEUES)) as queue:
@@ -134,30 +172,61 @@ def dashboard(
             Parts(queue, SECRET, queue.check_writable, QueueTally(f"sqlite:///{database}").count), sight, rules
         )
         stage = DashboardStage(git, queue, database, app, git.open("writer"))
-        _play(stage)
+        before(stage)
+        _play(stage, release("blog", 0x56, title))
         yield stage
 
 
-def _play(stage: DashboardStage) -> None:
-    """Blog: a new release on staging waits for production. Shop failed, docs was never built, tutorials are held."""
+def live_through(stage: DashboardStage, days: int = 80, releases: int = 24) -> None:
+    """Weeks of releases that end now, some of which failed and were rolled back."""
+    stage.at = time() - 86400 * days
+    begin(stage)
+    for number in range(releases):
+        app = APPS[number % 3]
+        wanted = release(app, 0x80 + number, TITLES[number % len(TITLES)])
+        stage.bump(wanted, "staging", Outcome.HEALTHY)
+        failed = number % 7 == 5
+        went = stage.bump(
+            wanted,
+            "production",
+            Outcome.FAILED if failed else Outcome.HEALTHY,
+            WHY if failed else "",
+            9 + 11 * number % 29,
+        )
+        if failed:
+            stage.take_back(release(app, 0x80 + number - 3), wanted, went)
+        stage.at += 86400 * (days / releases) * (0.6 + 0.8 * (number % 3) / 2) - 14 * 60
+    stage.at = time() - 3600
+
+
+def begin(stage: DashboardStage) -> None:
+    """The first commit, unless it was made."""
+    if stage.git.tip() is not None:
+        return
     places = [(environment, app) for environment in ("staging", "production") for app in APPS]
     files: Mapping[str, str] = {
         f"{environment}/{app}.yaml": MANIFEST.format(app=app, image=f"registry.example.com/{app}:${{TAG_TO_DEPLOY}}")
         for environment, app in places
     }
-    hold = {".slipway/holds/production/tutorials.yaml": "reason: Wait for the new logo\n"}
-    stage.git.commit({"slipway.yaml": CATALOG, **files, **hold}, "Describe our sites")
+    stage.commit({"slipway.yaml": CATALOG, **files}, "Describe our sites")
+
+
+def _play(stage: DashboardStage, new: Release) -> None:
+    """Blog: a new release on staging waits for production. Shop failed, docs was never built, tutorials are held."""
+    begin(stage)
+    hold = Hold("Wait for the new logo", "abel", time_of(stage.at))
+    stage.commit({".slipway/holds/production/tutorials.yaml": render_hold(hold)}, "Hold the tutorials")
     stage.bump(OLD, "staging", Outcome.HEALTHY)
     went_live = stage.bump(OLD, "production", Outcome.HEALTHY)
-    on_staging = stage.bump(NEW, "staging", Outcome.HEALTHY)
-    stage.propose(NEW)
+    on_staging = stage.bump(new, "staging", Outcome.HEALTHY)
+    stage.propose(new)
     stage.bump(SHOP, "staging", Outcome.FAILED, "The pods did not become ready: CrashLoopBackOff.")
     stage.bump(TUTORIALS, "staging")
     stage.done(approve_job(12, "review-3-APPROVED"), Ended("done", f"#12 merged as {went_live}"))
     latest = Ended("healthy", f"latest is sha256:{'3f' * 32}")
     stage.done(sync_job("blog", "production", went_live), latest)
-    stage.done(release_job("blog", NEW.sha), Ended("done", "committed in staging"))
-    stage.done(build_job("blog", "registry.example.com/blog", NEW.sha), BuildResult(NEW.image, built=True))
+    stage.done(release_job("blog", new.sha), Ended("done", "committed in staging"))
+    stage.done(build_job("blog", "registry.example.com/blog", new.sha), BuildResult(new.image, built=True))
     stage.done(sync_job("blog", "staging", on_staging), Ended("healthy", "proposed in production"))
     why = "Dockerfile line 3: RUN make ended with 2."
     evidence = ("make: *** no rule for <all>", f"token={TOKEN}")

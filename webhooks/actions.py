@@ -45,8 +45,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a person may choose: releases to go back to, and to promote."""
+    """What a person may choose: releases to go back to, and to promote; the environment before, if there is one."""
 
+    before: str
     back: "tuple[Release, ...]"
     forward: "tuple[Release, ...]"
 
@@ -139,8 +140,9 @@ def _offer(entries: "list[Entry]", row: "Row", cell: "Cell") -> Offer:
     running = cell.release.sha if cell.release else ""
     here = [entry for entry in entries if entry.environment == cell.environment.name and entry.healthy]
     names = [one.environment.name for one in row.cells]
-    before = set(names[: names.index(cell.environment.name)])
+    before = names[: names.index(cell.environment.name)]
     return Offer(
+        before=before[-1] if before else "",
         back=_different(here, running),
         forward=_different([entry for entry in entries if entry.environment in before], running),
     )

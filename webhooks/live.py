@@ -15,7 +15,7 @@ from webhooks.sight import Sight
 MOST_LISTENERS = 4
 """Of gunicorn's 16 threads (``gunicorn_conf``): the others are for deliveries and pages."""
 
-BEAT_SECONDS = 2.0
+BEAT_SECONDS = 1.0
 """Something is written so often, since only a write finds out that a listener is gone."""
 
 LONGEST_SECONDS = 600.0

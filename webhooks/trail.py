@@ -136,7 +136,7 @@ def _empty(seen: Snapshot, wanted: Asked, problem: str = "") -> str:
 
 
 def _page(seen: Snapshot, found: "Audit", wanted: Asked) -> str:
-    from bot.messages.audit import details, heading  # noqa: PLC0415 - see webhooks.sight
+    from bot.messages.audit import details, heading, people  # noqa: PLC0415 - see webhooks.sight
 
     shown = found.shown
     first = (wanted.page - 1) * PAGE
@@ -147,7 +147,10 @@ def _page(seen: Snapshot, found: "Audit", wanted: Asked) -> str:
         asked=wanted,
         problem="",
         charts=_charts(found),
-        entries=[(entry, _what(heading(entry)), list(details(entry))) for entry in shown[first : first + PAGE]],
+        entries=[
+            (entry, _what(heading(entry)), list(details(entry))[:-1], people(entry))
+            for entry in shown[first : first + PAGE]
+        ],
         count=len(shown),
         last_page=max(1, -(-len(shown) // PAGE)),
         apps=sorted({entry.app for entry in found.entries if entry.app}),

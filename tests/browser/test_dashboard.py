@@ -2,19 +2,23 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from bot.jobs import release_job
+from bot.jobs import Ended, action_job, release_job
 from bot.releases import Outcome
 from tests.config_fake import release
-from tests.dashboard_stage import BROKEN, NEW, OLD, DashboardStage, dashboard, git_stage
+from tests.dashboard_stage import BROKEN, NEW, OLD, DashboardStage, dashboard, git_stage, live_through
+from webhooks.access import Access
+from webhooks.live import MOST_LISTENERS
 
 FLAGS = (
     "--no-sandbox",
@@ -27,6 +31,14 @@ FLAGS = (
 )
 PICTURES = Path(__file__).parents[2] / "artifacts" / "dashboard"
 """Screenshots, for whoever wants to see what the tests saw. Git ignores them; CI keeps them."""
+
+PAGES = {
+    "home": "/",
+    "release": f"/releases/{NEW.id}",
+    "failed": f"/releases/docs@{BROKEN}",
+    "audit": "/audit?since=12w",
+    "place": "/apps/blog/production",
+}
 
 PHONE = {"width": 390, "height": 844}
 
@@ -72,17 +84,25 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
+def program(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield browser
         browser.close()
 
 
+@pytest.fixture
+def browser(program: Browser) -> Iterator[Browser]:
+    """Whatever pages a test opens are closed after it: an open page listens, and few may."""
+    yield program
+    for context in program.contexts:
+        context.close()
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One site for the tests that only look."""
-    with served(tmp_path_factory.mktemp("site")) as site:
+    with served(tmp_path_factory.mktemp("site"), before=live_through, title="Add a search box") as site:
         site.stage.queue.enqueue(release_job("shop", "d" * 40))
         yield site
 
@@ -95,8 +115,8 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Site]:
-    with git_stage(folder) as git, dashboard(git) as stage:
+def served(folder: Path, **stage_set: Any) -> Iterator[Site]:
+    with git_stage(folder) as git, dashboard(git, fresh=0.2, rules=Access(local_login="abel"), **stage_set) as stage:
         server = make_server("127.0.0.1", 0, stage.app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
@@ -144,6 +164,8 @@ def test_the_page_follows_what_happens_without_losing_the_place(
     browser: Browser, own_site: Site, complaints: list[str]
 ) -> None:
     page = opened(browser, complaints)
+    answers: list[tuple[str, int]] = []
+    page.on("response", lambda answer: answers.append((urlsplit(answer.url).path, answer.status)))
     page.goto(own_site.url)
     tutorials = page.get_by_role("row", name="tutorials")
     expect(tutorials).to_contain_text("not applied yet")
@@ -154,7 +176,95 @@ def test_the_page_follows_what_happens_without_losing_the_place(
     expect(page.get_by_role("row", name="docs")).to_contain_text("Write it down", timeout=30_000)
     expect(page.get_by_text("waits for a free worker")).to_be_visible()
     expect(focused).to_be_focused()
+    assert ("/events", 200) in answers
     assert complaints == []
+
+
+def test_a_page_without_a_place_among_the_listeners_asks_by_itself(
+    browser: Browser, own_site: Site, complaints: list[str]
+) -> None:
+    with ExitStack() as open_pages:
+        for _ in range(MOST_LISTENERS):
+            listening = open_pages.enter_context(requests.get(f"{own_site.url}/events", stream=True, timeout=60))
+            assert listening.status_code == 200
+        page = opened(browser, complaints)
+        page.goto(own_site.url)
+        own_site.stage.queue.enqueue(release_job("shop", "d" * 40))
+        expect(page.get_by_text("waits for a free worker")).to_be_visible(timeout=30_000)
+        assert len(complaints) == 1
+        assert "503" in complaints[0]
+
+
+def test_the_trail_is_narrowed_by_the_form_and_leads_to_releases(
+    browser: Browser, site: Site, complaints: list[str]
+) -> None:
+    page = opened(browser, complaints)
+    page.goto(site.url)
+    page.get_by_role("link", name="Audit", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who changed what")
+    page.get_by_role("combobox", name="App").fill("blog")
+    page.get_by_role("combobox", name="Environment").select_option("production")
+    page.get_by_role("combobox", name="Since").select_option("a year")
+    page.get_by_role("combobox", name="Since").press("Tab")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{site.url}/audit?app=blog&environment=production&since=52w")
+    expect(page.get_by_role("listitem").filter(has_text="blog on production").first).to_be_visible()
+    expect(page.get_by_text("shop on production")).to_have_count(0)
+    expect(page.get_by_role("combobox", name="App")).to_have_value("blog")
+    assert page.locator("svg.chart").count() == 4
+    assert page.locator("svg.chart rect").count() > 4
+    page.get_by_role("link", name="3f3f3f3").click()
+    expect(page.get_by_role("heading", name="Its way")).to_be_visible()
+    assert complaints == []
+
+
+def test_a_button_is_pressed_and_what_comes_of_it_appears(
+    browser: Browser, own_site: Site, complaints: list[str]
+) -> None:
+    page = opened(browser, complaints)
+    page.goto(own_site.url)
+    page.get_by_role("row", name="blog").get_by_role("link", name="details of blog on production").click()
+    page.get_by_role("textbox", name="Why").first.fill("Wait for the logo")
+    page.get_by_role("button", name="Hold", exact=True).click()
+    expect(page.get_by_text("it waits for a free worker")).to_be_visible()
+    token = page.url.rpartition("/")[2]
+    done = action_job("abel", "hold", "blog", "production", {}, token)
+    own_site.stage.done(done, Ended("done", "blog is held in production."))
+    expect(page.get_by_text("blog is held in production.")).to_be_visible(timeout=30_000)
+    assert complaints == []
+
+
+def test_another_site_can_neither_read_a_page_nor_press_a_button(
+    browser: Browser, own_site: Site, complaints: list[str]
+) -> None:
+    with served_elsewhere(own_site.url) as elsewhere:
+        page = browser.new_context().new_page()
+        page.goto(f"{own_site.url}/apps/blog/production")
+        page.goto(elsewhere)
+        page.get_by_role("button", name="Win").click()
+        expect(page.get_by_text("Nothing was done.")).to_be_visible()
+        assert own_site.stage.queue.jobs("action/") == ()
+        page.goto(elsewhere)
+        assert page.evaluate(f"fetch('{own_site.url}/api/v1/apps').then(() => 'read', () => 'refused')") == "refused"
+
+
+@contextmanager
+def served_elsewhere(ours: str) -> Iterator[str]:
+    """Somebody else's page, with a button that holds an app of ours."""
+    form = f'<form method="post" action="{ours}/apps/blog/production/hold"><input name="text" value="x">'
+    body = f"<!doctype html>{form}<button>Win</button></form>".encode()
+
+    def application(_environ: Any, start: Any) -> list[bytes]:
+        start("200 OK", [("Content-Type", "text/html")])
+        return [body]
+
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"http://localhost:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -164,7 +274,7 @@ def test_every_text_is_readable_and_nothing_sticks_out(
 ) -> None:
     page = opened(browser, complaints, color_scheme=scheme, viewport=size, reduced_motion="reduce")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for name, path in (("home", "/"), ("release", f"/releases/{NEW.id}"), ("failed", f"/releases/docs@{BROKEN}")):
+    for name, path in PAGES.items():
         page.goto(site.url + path)
         page.screenshot(path=PICTURES / f"{name}-{scheme}-{size['width']}.png", full_page=True)
         assert page.evaluate(CONTRAST) == []
@@ -172,6 +282,17 @@ def test_every_text_is_readable_and_nothing_sticks_out(
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(244, 246, 248)") is (scheme == "light")
     assert complaints == []
+
+
+@pytest.mark.parametrize(("name", "path"), [("matrix", "/"), ("audit", "/audit?since=12w")])
+def test_a_picture_for_the_readme_is_taken(
+    browser: Browser, site: Site, complaints: list[str], name: str, path: str
+) -> None:
+    page = opened(browser, complaints, viewport={"width": 1100, "height": 700}, reduced_motion="reduce")
+    page.goto(site.url + path)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    picture = page.screenshot(path=PICTURES / f"readme-{name}.png")
+    assert len(picture) < 200_000
 
 
 def test_the_check_of_contrast_finds_poor_contrast(browser: Browser, site: Site, complaints: list[str]) -> None:
@@ -226,7 +347,7 @@ def test_the_pages_have_one_heading_a_language_and_named_controls(
     browser: Browser, site: Site, complaints: list[str]
 ) -> None:
     page = opened(browser, complaints)
-    for path in ("/", f"/releases/{NEW.id}"):
+    for path in PAGES.values():
         page.goto(site.url + path)
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
         assert page.evaluate("document.documentElement.lang") == "en"

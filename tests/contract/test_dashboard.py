@@ -39,7 +39,7 @@ def test_the_matrix_shows_what_each_place_runs_and_how_it_is(client: FlaskClient
     assert "CrashLoopBackOff" in row(page, "shop")
     assert "waits for first release" in row(page, "docs")
     assert "Release of docs c0c0c0c failed: Dockerfile line 3" in row(page, "docs")
-    assert "Held: Wait for the new logo" in row(page, "tutorials")
+    assert "Held by @abel: Wait for the new logo" in row(page, "tutorials")
     assert "7272727 not applied yet" in row(page, "tutorials")
 
 

@@ -3,6 +3,7 @@
 
 const EVERY_MS = 3000;
 const AGAIN_MS = 30000;
+const SETTLED_MS = 1000;
 const live = document.getElementById("live");
 let etag = null;
 
@@ -92,7 +93,6 @@ function stop() {
 // hidden page, so it leaves its place to others.
 function listen() {
   stop();
-  if (document.hidden) return;
   events = new EventSource(live.dataset.events);
   events.addEventListener("change", (event) => {
     if (event.data !== live.dataset.version) keepUp();
@@ -106,9 +106,15 @@ function listen() {
   });
 }
 
+// Whoever clicks on at once takes no place.
+function listenSoon() {
+  stop();
+  if (!document.hidden) later = setTimeout(listen, SETTLED_MS);
+}
+
 tellTimes(document);
 setInterval(() => tellTimes(document), EVERY_MS);
 if (live) {
-  document.addEventListener("visibilitychange", listen);
-  listen();
+  document.addEventListener("visibilitychange", listenSoon);
+  listenSoon();
 }
