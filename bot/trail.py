@@ -166,6 +166,7 @@ class _Reader:
     holds: Mapping[tuple[str, str], Hold]
     entries: list[Entry] = field(default_factory=list)
     _owners: dict[str, list[Place]] = field(init=False)
+    _known: frozenset[Place] = field(init=False)
     _gated: frozenset[str] = field(init=False)
     _arrived: dict[str, str] = field(default_factory=dict)
     _by_start: dict[str, list[str]] = field(default_factory=dict)
@@ -181,6 +182,7 @@ class _Reader:
         for place, paths in chain(self.paths.items(), shared.items()):
             for path in paths:
                 self._owners.setdefault(path.strip("/"), []).append(place)
+        self._known = frozenset(place for places in self._owners.values() for place in places)
         self._gated = frozenset(one.name for one in self.catalog.environments if one.gate is Gate.PULL_REQUEST)
 
     def read(self, logged: Logged) -> None:
@@ -190,7 +192,7 @@ class _Reader:
         touched = self._touched(logged)
         notes = parse_notes(logged.notes)
         held = dict(_hold_changes(logged))
-        tellers = _tellers(logged, touched, self._known())
+        tellers = _tellers(logged, touched, self._known)
         about = dict.fromkeys([*tellers, *_touched_by_hand(commit, touched, tellers, notes), *held])
         for place in about:
             own = tuple(note for note in notes if (note.app or None, note.environment) == place)
@@ -314,9 +316,6 @@ class _Reader:
         quoted = _REVERTED_SUBJECT.fullmatch(commit.subject)
         if quoted is not None and not starts and quoted["subject"] in self._by_subject:
             yield self._by_subject[quoted["subject"]]
-
-    def _known(self) -> frozenset[Place]:
-        return frozenset(place for places in self._owners.values() for place in places)
 
     def _touched(self, logged: Logged) -> dict[Place, None]:
         """The places whose manifests the commit changed."""

@@ -93,7 +93,7 @@ class Sight:
         self._looking = False
         self._looked_at: float | None = None
         self._ended = threading.Condition()
-        self._trail: tuple[str, Trail] | None = None
+        self._trail: tuple[object, Trail] | None = None
         self._trail_lock = threading.Lock()
 
     def snapshot(self) -> Snapshot:
@@ -154,8 +154,9 @@ class Sight:
         if config is None or seen.overview is None:
             return seen, None
         with self._trail_lock:  # one reading serves all who ask meanwhile
-            if self._trail is None or self._trail[0] != seen.version:
-                self._trail = seen.version, read_trail(config, seen.overview.head)
+            of = seen.overview.head, _synced(seen)
+            if self._trail is None or self._trail[0] != of:
+                self._trail = of, read_trail(config, seen.overview.head)
             return seen, self._trail[1]
 
     def _config(self, seen: Snapshot) -> ConfigRepo | None:
@@ -200,3 +201,8 @@ class Sight:
             return replace(before, work=activity(self._source.jobs, self._source.redact), problem=problem)
         except SlipwayError as error:
             return replace(before, problem=str(error))
+
+
+def _synced(seen: Snapshot) -> frozenset[str]:
+    """The syncs that have ended: nothing else writes what the trail reads beside the commits."""
+    return frozenset(work.id for work in seen.work if work.kind == "sync" and not work.under_way)
