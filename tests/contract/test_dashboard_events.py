@@ -1,16 +1,23 @@
 """``/events``: a line when something changed, for few listeners at once, each of which is let go."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import requests
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
+from bot.adapters.dbos.database import migrate
 from bot.jobs import release_job
 from tests import dashboard_stage
 from tests.dashboard_stage import DashboardStage, row
+from tests.scenarios.world import free_port, until
 from webhooks.live import MOST_LISTENERS, Stopping, never
 
 own, stage = dashboard_stage.own, dashboard_stage.stage
@@ -88,3 +95,69 @@ def test_strangers_hear_nothing(own: DashboardStage) -> None:
 @pytest.mark.parametrize("path", ["/releases/none/live", "/releases/blog@12/live"])
 def test_a_part_of_a_page_that_is_not_there_is_not_found(own: DashboardStage, path: str) -> None:
     assert own.app.test_client().get(path).status_code == 404
+
+
+# ---------------------------------------------------------------- under gunicorn
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The web process as the Procfile starts it, and its address."""
+    database = f"sqlite:///{tmp_path / 'slipway.db'}"
+    migrate(database)
+    port = free_port()
+    variables = {"DATABASE_URL": database, "GITHUB_WEBHOOK_SECRET": "s" * 20, "PORT": str(port)}
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:webhooks.gunicorn_conf",
+        "webhooks.app:create_app()",
+    ]
+    with (tmp_path / "web.log").open("wb") as log:
+        started = subprocess.Popen(command, env={**os.environ, **variables}, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until("the web process to answer", lambda: _answers(url))
+        yield url, started
+    finally:
+        started.kill()
+        started.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/healthz", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def _listen(url: str) -> requests.Response:
+    answer = requests.get(f"{url}/events", stream=True, timeout=60)
+    if answer.ok:
+        next(answer.iter_content(1))
+    return answer
+
+
+def _heard(url: str) -> requests.Response | None:
+    """A listener, unless there is no place for one."""
+    return answer if (answer := _listen(url)).ok else None
+
+
+def test_a_browser_that_went_away_leaves_its_place_to_others(process: tuple[str, "subprocess.Popen[bytes]"]) -> None:
+    url, _ = process
+    for _ in range(2):
+        listeners = [until("a place", lambda: _heard(url)) for _ in range(MOST_LISTENERS)]
+        assert _listen(url).status_code == 503
+        assert requests.get(f"{url}/healthz", timeout=60).ok
+        for listener in listeners:
+            listener.close()
+
+
+def test_an_open_page_does_not_keep_the_process_from_ending(process: tuple[str, "subprocess.Popen[bytes]"]) -> None:
+    url, started = process
+    with _listen(url) as answer:
+        started.terminate()
+        assert started.wait(60) == 0
+        assert b"".join(answer.iter_content(None)).endswith(b"\n\n")  # where gunicorn breaks it off, this raises
