@@ -134,10 +134,7 @@ def _answers(url: str) -> bool:
 
 
 def _listen(url: str) -> requests.Response:
-    answer = requests.get(f"{url}/events", stream=True, timeout=60)
-    if answer.ok:
-        next(answer.iter_content(1))
-    return answer
+    return requests.get(f"{url}/events", stream=True, timeout=60)
 
 
 def _heard(url: str) -> requests.Response | None:
