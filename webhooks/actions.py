@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
@@ -27,8 +28,13 @@ if TYPE_CHECKING:  # see webhooks.sight
     from bot.releases import Release
     from bot.trail import Entry
 
+log = structlog.get_logger()
+
 PRESSED = frozenset({Verb.HOLD, Verb.RESUME, Verb.ROLLBACK, Verb.PROMOTE})
 """The buttons of a place; ``retry`` belongs to a job."""
+
+TRIED_AGAIN = frozenset({"sync", "rollback", "promote"})
+"""The workflows that are about a place, and may be asked for once more (``bot.steps.carry``)."""
 
 MOST_OFFERED = 10
 """Releases to choose from."""
@@ -45,11 +51,19 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a person may choose: releases to go back to, and to promote; the environment before, if there is one."""
+    """What a person may choose.
+
+    Attributes:
+        before: the environment before this one, if there is one.
+        back: releases to go back to.
+        forward: releases to promote.
+        failed: what failed here last, where nothing newer was done.
+    """
 
     before: str
     back: "tuple[Release, ...]"
     forward: "tuple[Release, ...]"
+    failed: "Work | None"
 
 
 def add_actions(routes: Blueprint, sight: Sight, queue: Queue) -> None:
@@ -62,7 +76,7 @@ def add_actions(routes: Blueprint, sight: Sight, queue: Queue) -> None:
         seen, row, cell = _place(sight, app, environment)
         entries = _entries(sight, app)
         here = [entry for entry in entries if entry.environment == environment][:LATELY]
-        offer = _offer(entries, row, cell) if access.viewer().login else None
+        offer = _offer(seen, entries, row, cell) if access.viewer().login else None
         return render_template("place.html", seen=seen, row=row, cell=cell, entries=here, offer=offer)
 
     @routes.post("/apps/<app>/<environment>/<verb>")
@@ -104,7 +118,8 @@ def _store(queue: Queue, login: str, verb: str, app: str, environment: str, valu
     if not _TOKEN.fullmatch(token):
         abort(400, "The form is not complete. Load its page again.")
     job = action_job(login, verb, app, environment, values, token)
-    queue.enqueue(job)
+    stored = queue.enqueue(job)
+    log.info("button pressed" if stored else "button pressed twice", login=login, job=job.id)
     return redirect(url_for("dashboard.action", id=job.id), 303)
 
 
@@ -135,7 +150,7 @@ def _entries(sight: Sight, app: str) -> "list[Entry]":
     return [entry for entry in trail.entries if entry.app == app] if trail else []
 
 
-def _offer(entries: "list[Entry]", row: "Row", cell: "Cell") -> Offer:
+def _offer(seen: Snapshot, entries: "list[Entry]", row: "Row", cell: "Cell") -> Offer:
     """Back to what was healthy here; forward to what was released and does not run here."""
     running = cell.release.sha if cell.release else ""
     here = [entry for entry in entries if entry.environment == cell.environment.name and entry.healthy]
@@ -144,8 +159,16 @@ def _offer(entries: "list[Entry]", row: "Row", cell: "Cell") -> Offer:
     return Offer(
         before=before[-1] if before else "",
         back=_different(here, running),
+        failed=cell.failed or _failed(seen, row, cell),
         forward=_different([entry for entry in entries if entry.environment in before], running),
     )
+
+
+def _failed(seen: Snapshot, row: "Row", cell: "Cell") -> "Work | None":
+    """The newest rollout or rollback of the place, where that failed."""
+    here = (row.app.name, cell.environment.name)
+    newest = next((work for work in seen.work if (work.about.app, work.about.environment) == here), None)
+    return newest if newest is not None and newest.tone.value == "bad" and newest.kind in TRIED_AGAIN else None
 
 
 def _different(entries: "list[Entry]", running: str) -> "tuple[Release, ...]":

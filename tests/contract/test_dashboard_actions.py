@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.jobs import Ended, action_job, release_job
+from bot.jobs import Ended, action_job, release_job, sync_job
 from tests import dashboard_stage
 from tests.dashboard_stage import BROKEN, NEW, OLD, DashboardStage, dashboard, git_stage, text
 from webhooks.access import Access
@@ -133,6 +133,20 @@ def test_what_failed_can_be_tried_again(dora_s: DashboardStage, dora: FlaskClien
     answer = dora.post("/retry", data=hidden(page), headers={"Sec-Fetch-Site": "same-origin"})
     assert stored(dora_s, answer).startswith("action/retry/docs/-/")
     assert hidden(page)["job"] == release_job("docs", BROKEN).id
+
+
+def test_a_rollout_that_failed_can_be_tried_again_where_it_happened(dora_s: DashboardStage, dora: FlaskClient) -> None:
+    commit = dora_s.git.tip() or ""
+    assert "Try again" not in text(dora.get("/apps/shop/production").text)
+    failed = sync_job("shop", "production", commit)
+    dora_s.done(failed, Ended("failed", "The pods did not become ready."))
+    page = dora.get("/apps/shop/production").text
+    assert "Try again Rollout of shop on production failed: The pods did not become ready." in text(page)
+    assert hidden(page)["job"] == failed.id
+    answer = dora.post("/retry", data=hidden(page), headers={"Sec-Fetch-Site": "same-origin"})
+    assert stored(dora_s, answer).startswith("action/retry/shop/-/")
+    dora_s.done(sync_job("shop", "production", commit, 2), Ended("healthy", "proposed in production"))
+    assert "Try again" not in text(dora.get("/apps/shop/production").text)
 
 
 @pytest.mark.parametrize("job", ["", "nonsense", "delivery/7d1c", "reconcile/1"])
