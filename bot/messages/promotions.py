@@ -167,6 +167,6 @@ def refused_by_rules(about: About, words: str, branch: str) -> str:
         f"{comment_marker(about.app)}\n\n"
         f"**Approved, and not merged: the rules of `{branch}` do not let Slipway.** GitHub says: “{one_line(words)}” "
         "Either do what the rule asks, or let Slipway's account bypass it (Settings, Rules, Bypass list; in a classic "
-        'branch protection, "Allow specified actors to bypass required pull requests"). Slipway tries again by '
-        f"itself. What ran before keeps serving on {about.environment}.\n"
+        'branch protection, "Allow specified actors to bypass required pull requests"). `python -m bot doctor` '
+        f"names the rule. Slipway tries again by itself. What ran before keeps serving on {about.environment}.\n"
     )

@@ -7,6 +7,8 @@ https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request.
 
 import re
 
+_NO_SQUASH = re.compile(r"(?i)squash merg\w+ (?:is|are) not allowed")
+
 _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"(?i)\bSAML\b|single sign-?on|\bSSO\b"),
@@ -28,7 +30,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
         "An owner of {owner} puts the bot's address on the organisation's IP allow list.",
     ),
     (
-        re.compile(r"(?i)squash merg\w+ (?:is|are) not allowed"),
+        _NO_SQUASH,
         (
             "Slipway merges promotions by squash: an administrator of {repo} allows squash merging in its Settings, "
             "General, Pull Requests."
@@ -67,3 +69,8 @@ def advice(words: str, repo: str) -> str | None:
         if pattern.search(words):
             return text.format(owner=owner, repo=repo)
     return None
+
+
+def is_setting(words: str) -> bool:
+    """Whether a merge is refused by a setting of the repository that nobody can bypass, not by a rule of the branch."""
+    return _NO_SQUASH.search(words) is not None

@@ -13,6 +13,7 @@ from github.IssueComment import IssueComment
 from github.Repository import Repository as GitHubRepository
 
 from bot.adapters.github import answers as github_json
+from bot.adapters.github.advice import is_setting
 from bot.adapters.github.answers import Json, as_sent
 from bot.adapters.github.client import GitHubClient
 from bot.adapters.github.connection import TIMEOUT
@@ -275,9 +276,10 @@ class GitHubForge:
         try:
             sent = self._client.of(repo, doing, ask, write=True)
         except Permanent as error:
-            if status_of(error) != HTTPStatus.METHOD_NOT_ALLOWED:
+            words = words_of(error)
+            if status_of(error) != HTTPStatus.METHOD_NOT_ALLOWED or is_setting(words):
                 raise
-            raise Refused(str(error), words_of(error)) from error
+            raise Refused(str(error), words) from error
         if not sent.get("merged") or not sent.get("sha"):
             raise UnknownOutcome(f"Asked GitHub to {doing}, but its answer names no commit.")
         return str(sent["sha"])
