@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bot.facts import Difference, JobRecord
 
@@ -10,6 +11,12 @@ MOST_PLACES = 20
 
 FEWEST_LOOKS = 5
 """Looks until all places have been compared once, however few they are."""
+
+HEALS_AT_ONCE = 3
+"""Times that a drift is undone as soon as it is seen, for one config commit."""
+
+HEAL_AGAIN_AFTER = timedelta(hours=6)
+"""How long a drift that keeps coming back is only shown: something on the cluster writes it again."""
 
 _RUN_ONCE = frozenset({"Job", "Pod"})
 """What runs to its end and may be cleared away then: that it is gone is no drift."""
@@ -53,6 +60,11 @@ def turn(places: Sequence[Place], occasion: int) -> Sequence[Place]:
     """The places whose turn it is, by the number of the look."""
     looks = looks_for(len(places))
     return places[occasion % looks :: looks]
+
+
+def may_heal(syncs: int, since_last: timedelta) -> bool:
+    """Whether a drift is undone now, after so many syncs of its config commit, the first one among them."""
+    return syncs <= HEALS_AT_ONCE or since_last >= HEAL_AGAIN_AFTER
 
 
 def drifted(differences: Iterable[Difference]) -> tuple[str, ...]:

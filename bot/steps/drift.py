@@ -1,8 +1,10 @@
 """Compares the clusters with the config branch, a few places at a time, by server-side dry runs. Changes nothing."""
 
+from datetime import datetime, timedelta
+
 import structlog
 
-from bot.drift import Place, PlaceSeen, drifted, turn
+from bot.drift import Place, PlaceSeen, drifted, may_heal, turn
 from bot.errors import SlipwayError
 from bot.facts import Job, JobState, Target
 from bot.jobs import next_attempt, sync_job
@@ -45,13 +47,17 @@ def compare_place(services: Services, app: str, environment: str) -> PlaceSeen |
 
 
 def healing(services: Services, seen: PlaceSeen) -> Job | None:
-    """The sync that undoes a drift, where the catalog says so and none is under way."""
+    """The sync that undoes a drift, where the catalog says so, none is under way, and it does not keep coming back."""
     if not catalog_now(services.config).environment(seen.environment).self_heal:
         LOG.info("drift", app=seen.app, environment=seen.environment, objects=seen.objects)
         return None
-    job = sync_job(seen.app, seen.environment, seen.commit)
+    job, syncs, since_last = sync_job(seen.app, seen.environment, seen.commit), 0, timedelta.max
     while (record := services.queue.job(job.id)) is not None:
         if record.state in {JobState.QUEUED, JobState.RUNNING}:
             return None
-        job = next_attempt(job)
+        job, syncs = next_attempt(job), syncs + 1
+        since_last = services.clock.now() - datetime.fromisoformat(record.updated_at)
+    if not may_heal(syncs, since_last):
+        LOG.warning("drift comes back", app=seen.app, environment=seen.environment, objects=seen.objects, syncs=syncs)
+        return None
     return job

@@ -79,3 +79,23 @@ def test_where_the_catalog_says_so_a_hand_edit_is_undone(running: World) -> None
     lines = running.git("log", "-1", "--notes=slipway", "--format=%N", bump).splitlines()
     assert len([line for line in lines if '"healed"' in line]) == 1
     assert app.running("staging") is not None
+
+
+def test_what_something_on_the_cluster_writes_again_is_not_fought_for_ever(
+    running: World, quiet: tuple[World, Bot]
+) -> None:
+    bot = quiet[1]
+    running.keys = {"staging": {"self_heal": True}}
+    app = with_config_map(running, "fought")
+    undone = 0
+
+    def given_up() -> bool:
+        nonlocal undone
+        if colour(running, "fought") == "red":
+            undone += 1
+            edit(running, "fought", "blue")
+        return "drift comes back" in bot.log()
+
+    until("the bot to leave it", given_up)
+    assert undone - 1 == 3  # the first edit was nobody's undoing
+    assert drift(running, app.name) == ["ConfigMap `fought` differs"]

@@ -1,8 +1,10 @@
 """Whose turn it is, what counts as drift, and what is shown of it."""
 
+from datetime import timedelta
+
 import pytest
 
-from bot.drift import DriftSeen, PlaceSeen, drifted, looks_for, turn
+from bot.drift import DriftSeen, PlaceSeen, drifted, looks_for, may_heal, turn
 from bot.facts import Difference, JobState
 from bot.jobs import Ended, drift_job, sync_job
 from bot.overview import overview
@@ -65,3 +67,9 @@ def test_drift_is_shown_until_a_later_look_or_a_sync() -> None:
     assert shown() == []
     see(4, *words, at="f" * 40)
     assert shown() == []
+
+
+def test_a_drift_that_keeps_coming_back_is_undone_three_times_and_then_every_six_hours() -> None:
+    at_once, later = timedelta(minutes=2), timedelta(hours=6)
+    assert [may_heal(syncs, at_once) for syncs in range(1, 6)] == [True, True, True, False, False]
+    assert may_heal(9, later)
