@@ -109,10 +109,22 @@ def record(
         environment=environment,
         image=" ".join(deployment(config, commit, place.app, place.environment).images),
         outcome=ended,
-        at=services.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        at=_now(services),
         seconds=round(seconds, 1),
         approved_by=approved_by,
         reason=reason,
     )
     config.add_note(commit, note.line())
     return note
+
+
+def record_unreadable(services: Services, app: str, environment: str, commit: str, reason: str) -> None:
+    """Write on a config commit that what it left cannot be read, once: nothing was applied, and no image is known."""
+    known = outcome(services.config, commit, app, environment)
+    if known is None or (known.outcome, known.reason) != (Outcome.FAILED, reason):
+        note = OutcomeNote(app, environment, "", Outcome.FAILED, _now(services), 0.0, reason=reason)
+        services.config.add_note(commit, note.line())
+
+
+def _now(services: Services) -> str:
+    return services.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

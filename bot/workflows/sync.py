@@ -36,9 +36,7 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
             return _superseded(run, app, environment, wanted)
         subject = step(run, "see what it is about", lambda: outcome.subject_of(services, app, environment, commit))
     except Permanent as error:
-        failure = Failure(f"Reading what {app} runs on {environment}", str(error), SERVING, reference=run.id)
-        tell(run, "say so on the commit", lambda: outcome.tell_unreadable(services, app, environment, commit, failure))
-        return failed(error)
+        return _unreadable(run, services, app, environment, commit, error)
     except SlipwayError as error:
         return failed(error)
     if subject.to_take_back is not None:
@@ -58,6 +56,20 @@ def _superseded(run: Run, app: str, environment: str, newer: str | None) -> Ende
     if newer is not None:
         run.start(sync_job(app, environment, newer))
     return Ended("superseded", f"the config branch moved on to {newer}")
+
+
+def _unreadable(run: Run, services: Services, app: str, environment: str, commit: str, error: Permanent) -> Ended:
+    """A config commit left files that make no sense: recorded in Git and said where its author looks."""
+    reason = services.redact(str(error))
+    tell(
+        run,
+        "record that it cannot be read",
+        lambda: rollout.record_unreadable(services, app, environment, commit, reason),
+    )
+    what = f"Reading what {app} runs on {environment}" if app else f"Reading the shared files of {environment}"
+    failure = Failure(what, str(error), SERVING, reference=run.id)
+    tell(run, "say so on the commit", lambda: outcome.tell_unreadable(services, app, environment, commit, failure))
+    return failed(error)
 
 
 @dataclass(frozen=True, slots=True)

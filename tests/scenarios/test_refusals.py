@@ -162,6 +162,8 @@ def test_a_hand_edit_that_cannot_be_read_is_told_on_its_commit_and_its_pull_requ
     comments = f"/repos/{CONFIG}/issues/{number}/comments"
     why = "this is not YAML: mapping values are not allowed here"
     until("a comment", lambda: any(why in one["body"] for one in shared.api(comments)))
+    recorded = app.await_outcome(commit, "staging")
+    assert (recorded.outcome, recorded.image, why in recorded.reason) == ("failed", "", True)
     assert app.running("staging") == before
     mended = shared.forge.commit(
         CONFIG, "master", {"staging/misspelt.yaml": manifest.replace("replicas: 2", "replicas: 3")}, "Mend", DEVELOPER
