@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from bot import events
 from bot.errors import Permanent, SlipwayError
@@ -81,10 +81,15 @@ def _take(parts: WebParts, event: str, delivery: str) -> tuple[HTTPStatus, str, 
 def _body() -> bytes:
     """The raw bytes, however they are framed."""
     request.max_content_length = BODY_LIMIT + 1  # a chunked body is cut there without a word
-    with suppress(RequestEntityTooLarge):
-        body = request.get_data(cache=False, parse_form_data=False)
-        if len(body) <= BODY_LIMIT:
-            return body
+    try:
+        with suppress(RequestEntityTooLarge):
+            body = request.get_data(cache=False, parse_form_data=False)
+            if len(body) <= BODY_LIMIT:
+                return body
+    except ClientDisconnected:
+        raise RefusedError(
+            HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The body ended early, or did not arrive in time; send it again."
+        ) from None
     raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"The body is longer than {BODY_LIMIT} bytes.")
 
 

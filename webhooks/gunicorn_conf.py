@@ -11,9 +11,10 @@ import sys
 import time
 from typing import Any
 
+from webhooks.front import allow_connections
 from webhooks.live import Stopping
 
-worker_class = "gthread"
+worker_class = "webhooks.front.Front"  # gunicorn's gthread, with time limits for slow senders
 workers = 1  # the metrics live in one process; storing a delivery waits for the disk, not for the processor
 threads = 16
 timeout = 30
@@ -26,7 +27,8 @@ PORT_SECONDS = 5
 """How long an address may be taken at the start: the process before this one may be on its way out."""
 
 STALLED_SECONDS = 10
-"""A sender that sends nothing for so long in the middle of a request loses its thread and its connection."""
+"""Where gunicorn itself speaks TLS (``webhooks.front`` does not see requests then), a sender that sends nothing for so
+long in the middle of a request loses its thread and its connection."""
 
 
 SWITCH_SECONDS = 0.0005
@@ -72,6 +74,7 @@ def post_fork(_server: Any, worker: Any) -> None:
 
     Connections inherit the option from the socket that accepts them (socket(7), Linux).
     """
+    allow_connections(worker)
     sys.setswitchinterval(SWITCH_SECONDS)
     Stopping.asked = lambda: not worker.alive
     for listener in worker.sockets:

@@ -129,7 +129,7 @@ def process(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
 def _answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/healthz", timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
