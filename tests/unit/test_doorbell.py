@@ -1,35 +1,51 @@
-"""The bell that wakes the queue's threads."""
+"""The bell that wakes the queues' threads, and the word that a job has ended."""
 
 import threading
 
-from bot.adapters.dbos.doorbell import Doorbell, Doorbells
+from bot.adapters.dbos.doorbell import QUEUE_THREAD, Awaited, Doorbell, Doorbells
 
 AN_HOUR = 3600.0
 
 
-def test_a_ring_wakes_whoever_waits_and_is_no_stop() -> None:
-    bells, heard = Doorbells(), threading.Event()
-    event = threading.Event()
-    bells.append(event)
-
-    def wait() -> None:
-        assert event.wait(AN_HOUR) is False
-        heard.set()
-
-    thread = threading.Thread(target=wait, daemon=True)
+def waiting(event: threading.Event, queue: str) -> tuple[threading.Thread, list[bool]]:
+    """A thread of that queue which waits for the event, and what it was told."""
+    told: list[bool] = []
+    thread = threading.Thread(target=lambda: told.append(event.wait(AN_HOUR)), name=QUEUE_THREAD + queue, daemon=True)
     thread.start()
-    while not heard.wait(0.01):
-        bells.ring()
+    return thread, told
+
+
+def test_a_ring_wakes_the_threads_of_its_queue_and_is_no_stop() -> None:
+    bells, event = Doorbells(), threading.Event()
+    bells.append(event)
+    thread, told = waiting(event, "builds")
+    bells.ring(["builds"])
     thread.join()
+    assert told == [False]
+
+
+def test_a_ring_of_one_queue_leaves_the_others_asleep() -> None:
+    event = threading.Event()
+    Doorbell.attach(event)
+    assert isinstance(event, Doorbell)
+    (asleep, nothing), (awake, _) = waiting(event, "syncs"), waiting(event, "builds")
+    event.ring(["builds"])
+    awake.join()
+    assert asleep.is_alive()
+    assert nothing == []
+    event.set()
+    asleep.join()
 
 
 def test_a_ring_while_nobody_waits_is_heard_by_the_next_wait() -> None:
     event = threading.Event()
     Doorbell.attach(event)
     assert isinstance(event, Doorbell)
-    event.ring()
-    event.ring()
-    assert event.wait(AN_HOUR) is False, "it must not wait"
+    event.ring(["builds"])
+    event.ring(["builds"])
+    thread, told = waiting(event, "builds")
+    thread.join()
+    assert told == [False], "it must not wait"
 
 
 def test_it_still_stops() -> None:
@@ -37,3 +53,14 @@ def test_it_still_stops() -> None:
     Doorbell.attach(event)
     event.set()
     assert event.wait(AN_HOUR) is True
+
+
+def test_whoever_waits_for_the_end_of_a_job_is_told_and_nobody_else() -> None:
+    awaited = Awaited()
+    with awaited.end_of("build/a") as one, awaited.end_of("build/a") as other, awaited.end_of("build/b") as apart:
+        assert sorted(awaited.ids()) == ["build/a", "build/b"]
+        awaited.tell(["build/a", "build/c"])
+        assert one.is_set()
+        assert other.is_set()
+        assert not apart.is_set()
+    assert awaited.ids() == ()

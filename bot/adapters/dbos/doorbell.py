@@ -1,54 +1,32 @@
 """A doorbell: whoever changes the queue is heard at once, so that an idle worker need not look all the time.
 
 DBOS's queue threads sleep between two looks by waiting for the event that stops them. ``Doorbell`` is that event with
-one addition: it can be rung, and then the threads look. A thread beside them listens for changes of the database:
-SQLite counts what other connections have written (``PRAGMA data_version``, https://sqlite.org/pragma.html), and on
-PostgreSQL a trigger notifies (https://www.postgresql.org/docs/current/sql-notify.html). Where nobody can be heard, the
-threads still look at each polling interval.
+one addition: a queue can be rung, and then its thread looks, and no other. A look costs milliseconds and takes SQLite's
+one write lock, so it is only worth it where there is something to be had; who rings when is in ``listener``. Where
+nobody can be heard, the threads still look at each polling interval.
 """
 
-import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-import psycopg
-import structlog
-
-from bot.adapters.dbos.database import BELL, CONNECT_SECONDS, KEEPALIVES, libpq_url, sqlite_path
-
-log = structlog.get_logger()
-
-EAR = "slipway-doorbell"
-"""What the listening connection calls itself, for whoever looks at ``pg_stat_activity``."""
-
-GAP_SECONDS = 0.1
-"""Between two rings: a busy database would ring without end."""
-
-LISTEN_SECONDS = 0.05
-"""How often SQLite's counter is read; that takes microseconds."""
-
-NOTIFY_SECONDS = 1.0
-"""How long one wait for PostgreSQL's notifications lasts, before the thread sees whether it is to stop."""
-
-DEAF_SECONDS = 2.0
-"""Between two attempts to listen again after the database went away."""
+QUEUE_THREAD = "queue-worker-"
+"""How DBOS begins the name of a queue's thread (``dbos/_queue.py``)."""
 
 
 class Doorbell(threading.Event):
-    """An event whose ``wait`` also ends, with False, when it is rung."""
+    """An event whose ``wait`` also ends, with False, when the queue of the thread that waits is rung."""
 
     _cond: threading.Condition
     _flag: bool
-    _rung: int
+    _rung: Counter[str]
     _heard: threading.local
 
     @classmethod
     def attach(cls, event: threading.Event) -> None:
         """Make a bell of an event that nobody waits for yet."""
-        vars(event).update(_rung=0, _heard=threading.local())
+        vars(event).update(_rung=Counter(), _heard=threading.local())
         event.__class__ = cls
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -56,16 +34,17 @@ class Doorbell(threading.Event):
 
         A ring while the thread was looking may have been for something that it did not see any more.
         """
+        queue = threading.current_thread().name.removeprefix(QUEUE_THREAD)
+        heard = getattr(self._heard, "rung", 0)
         with self._cond:
-            if not self._flag and getattr(self._heard, "rung", 0) == self._rung:
-                self._cond.wait(timeout)
-            self._heard.rung = self._rung
+            self._cond.wait_for(lambda: self._flag or self._rung[queue] != heard, timeout)
+            self._heard.rung = self._rung[queue]
             return self._flag
 
-    def ring(self) -> None:
-        """Wake everybody who waits, and let nobody wait who has not heard it."""
+    def ring(self, queues: Iterable[str]) -> None:
+        """Wake the threads of these queues, and let none of them wait that has not heard it."""
         with self._cond:
-            self._rung += 1
+            self._rung.update(queues)
             self._cond.notify_all()
 
 
@@ -77,67 +56,43 @@ class Doorbells(list[threading.Event]):
         Doorbell.attach(event)
         super().append(event)
 
-    def ring(self) -> None:
-        """Ring them all."""
+    def ring(self, queues: Iterable[str]) -> None:
+        """Ring these queues."""
+        names = tuple(queues)
         for event in self:
             if isinstance(event, Doorbell):
-                event.ring()
+                event.ring(names)
 
 
-class Listener:
-    """Rings whenever the database's jobs may have changed.
+class Awaited:
+    """The jobs whose end somebody in this process waits for: one question to the database does for all of them."""
 
-    Args:
-        database_url: as in ``DATABASE_URL``.
-        ring: what to do then.
-    """
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: dict[str, list[threading.Event]] = {}
 
-    def __init__(self, database_url: str, ring: Callable[[], None]) -> None:
-        self._url = database_url
-        self._ring = ring
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="doorbell", daemon=True)
+    @contextmanager
+    def end_of(self, job_id: str) -> Iterator[threading.Event]:
+        """An event that is set when the job has ended, or nobody is to wait any more. Look only after this began."""
+        event = threading.Event()
+        with self._lock:
+            self._events.setdefault(job_id, []).append(event)
+        try:
+            yield event
+        finally:
+            with self._lock:
+                self._events[job_id].remove(event)
+                if not self._events[job_id]:
+                    del self._events[job_id]
 
-    def start(self) -> None:
-        """Listen from now on."""
-        self._thread.start()
+    def ids(self) -> tuple[str, ...]:
+        """The jobs that are waited for."""
+        with self._lock:
+            return tuple(self._events)
 
-    def stop(self) -> None:
-        """Listen no more, and let go of the database."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(NOTIFY_SECONDS + GAP_SECONDS)
-
-    def _listen(self) -> None:
-        path = sqlite_path(self._url)
-        while not self._stopped.is_set():
-            try:
-                if path is not None:
-                    self._hear_sqlite(path)
-                else:
-                    self._hear_postgres()
-            except (sqlite3.Error, psycopg.Error) as error:
-                log.warning("doorbell cannot be heard", reason=type(error).__name__)
-                self._stopped.wait(DEAF_SECONDS)
-
-    def _hear_sqlite(self, path: Path) -> None:
-        with closing(sqlite3.connect(path)) as connection:
-            before = None
-            while not self._stopped.wait(LISTEN_SECONDS):
-                (now,) = connection.execute("PRAGMA data_version").fetchone()
-                if now != before:
-                    before = now
-                    self._ring_once()
-
-    def _hear_postgres(self) -> None:
-        arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": EAR, **KEEPALIVES}
-        with psycopg.connect(libpq_url(self._url), autocommit=True, **arguments) as connection:
-            connection.execute(f"LISTEN {BELL}")
-            self._ring()  # for whatever was missed before
-            while not self._stopped.is_set():
-                if any(True for _ in connection.notifies(timeout=NOTIFY_SECONDS, stop_after=1)):
-                    self._ring_once()
-
-    def _ring_once(self) -> None:
-        self._ring()
-        self._stopped.wait(GAP_SECONDS)
+    def tell(self, ids: Iterable[str]) -> None:
+        """These have ended."""
+        with self._lock:
+            for job_id in ids:
+                for event in self._events.get(job_id, ()):
+                    event.set()

@@ -19,7 +19,8 @@ from dbos import DBOS, DBOSConfig
 from dbos._error import DBOSInitializationError
 
 from bot.adapters.dbos.database import APPLICATION, LISTEN_NOTIFY, SCHEMA, database_errors, open_engine
-from bot.adapters.dbos.doorbell import Doorbells, Listener
+from bot.adapters.dbos.doorbell import Awaited, Doorbells
+from bot.adapters.dbos.listener import Listener
 from bot.adapters.dbos.queue import register_queue
 from bot.adapters.dbos.reaper import Reaper, hand_back, running_jobs
 from bot.adapters.dbos.run import DurableRun, Settings, explained, system_database
@@ -110,10 +111,12 @@ class Worker:
             queues={name: spec.queue for name, spec in self._workflows.items()},
             stopping=self._stopping,
             pause=pause_seconds,
+            bells=bells,
+            awaited=Awaited(),
         )
         self._watchdog = Watchdog(self._lock, end_process)
         self._reaper = Reaper(self._dbos, self._lock, reaper_seconds)
-        self._listener = Listener(database_url, bells.ring)
+        self._listener = Listener(database_url, bells, self._settings.awaited)
 
     @property
     def worker_id(self) -> str:
@@ -168,6 +171,7 @@ class Worker:
         this process has ended.
         """
         self._stopping.set()
+        self._settings.awaited.tell(self._settings.awaited.ids())
         self._reaper.stop()
         self._listener.stop()
         for event in self._dbos.background_thread_stop_events:

@@ -28,6 +28,7 @@ from dbos._outcome import NoResult
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME
 
+from bot.adapters.dbos.doorbell import Awaited, Doorbells
 from bot.adapters.dbos.queue import enqueue_options
 from bot.adapters.dbos.serializer import NotStorableError, UnreadableRecord, storable
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
@@ -43,7 +44,8 @@ LONGEST_PAUSE_SECONDS = 300.0
 LONGEST_GROWTH = 32
 """Pauses double up to this many times the first one."""
 
-CALL_POLLING_SECONDS = 0.2
+CALL_POLLING_SECONDS = 2.0
+"""How often a run looks for the end of a job that it waits for, where nobody tells it."""
 
 
 class Interrupted(BaseException):
@@ -59,12 +61,16 @@ class Settings:
         queues: the queue that each workflow runs on.
         stopping: set when the process is to end: no run begins another step.
         pause: seconds of the first pause between two attempts of a step.
+        bells: wake the queues' threads.
+        awaited: where a run hears of the end of a job; told of all of them when ``stopping`` is set.
     """
 
     dbos: DBOS
     queues: Mapping[str, str]
     stopping: threading.Event
     pause: float
+    bells: Doorbells
+    awaited: Awaited
 
 
 class DurableRun:
@@ -119,6 +125,7 @@ class DurableRun:
             self._start_afresh(str(error))
         if started != job.id:
             self._start_afresh(f"it started {started} where it starts {job.id} now")
+        self._settings.bells.ring([self._settings.queues[job.workflow]])
         return not known
 
     def call(self, job: Job) -> Any:
@@ -151,22 +158,25 @@ class DurableRun:
         return growing if asked is None else min(max(asked, growing), LONGEST_PAUSE_SECONDS)
 
     def _wait_for(self, job_id: str) -> Any:
-        database = system_database(self._settings.dbos)
-        while True:
-            try:
-                result = database.check_workflow_result(job_id, fail_if_missing=True)
-            except SlipwayError as error:
-                raise Permanent(str(error)) from None
-            except UnreadableRecord as error:
-                raise Permanent(
-                    f"{job_id} was done by another version, and its result is not understood: {error}"
-                ) from None
-            except (DBOSAwaitedWorkflowCancelledError, DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded) as error:
-                raise Permanent(f"{job_id} did not end: {error.message}.") from None
-            if not isinstance(result, NoResult):
-                return result
-            if self._settings.stopping.wait(CALL_POLLING_SECONDS):
-                raise Interrupted
+        with self._settings.awaited.end_of(job_id) as told:
+            while isinstance(result := self._result_of(job_id), NoResult):
+                told.wait(CALL_POLLING_SECONDS)
+                told.clear()
+                self._stop_here_if_asked()
+        return result
+
+    def _result_of(self, job_id: str) -> Any:
+        """A job's result, or that there is none yet."""
+        try:
+            return system_database(self._settings.dbos).check_workflow_result(job_id, fail_if_missing=True)
+        except SlipwayError as error:
+            raise Permanent(str(error)) from None
+        except UnreadableRecord as error:
+            raise Permanent(
+                f"{job_id} was done by another version, and its result is not understood: {error}"
+            ) from None
+        except (DBOSAwaitedWorkflowCancelledError, DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded) as error:
+            raise Permanent(f"{job_id} did not end: {error.message}.") from None
 
     def _start_afresh(self, reason: str) -> NoReturn:
         """Drop what was recorded and put the job back into its lane, unless another execution has it by now."""
