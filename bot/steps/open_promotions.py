@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import structlog
 
+from bot.declined import closed
 from bot.errors import SlipwayError
 from bot.events import PullRequestChanged
 from bot.facts import Job, PullRequest
@@ -91,10 +92,15 @@ def _closed_unheard(services: Services, head: str, opened: set[str]) -> Iterator
     if not waiting:
         return
     for pull_request in services.forge.closed_pull_requests(services.config_name):
-        job = approve_job(pull_request.number, DECLINED)
-        closed = is_promotion(services, pull_request) and not pull_request.merged
-        if closed and waiting.get(pull_request.head_branch) == pull_request.head_sha and not services.queue.job(job.id):
-            yield job
+        number, head_sha = pull_request.number, pull_request.head_sha
+        ours = is_promotion(services, pull_request) and not pull_request.merged
+        if ours and waiting.get(pull_request.head_branch) == head_sha and not _was_heard(services.queue, number):
+            yield approve_job(number, DECLINED)
+
+
+def _was_heard(queue: Queue, number: int) -> bool:
+    """Whether the newest look for somebody's closing or reopening a promotion was one for closing it."""
+    return bool(closed(queue.jobs(f"approve/{number}/")))
 
 
 def _was_looked_at(queue: Queue, job: Job) -> bool:

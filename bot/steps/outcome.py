@@ -11,7 +11,7 @@ from bot.services import Services
 from bot.steps.people import Approval, approval_of_commit
 from bot.steps.report import report_failure, report_on_promotion, report_progress, set_environment_status
 from bot.steps.rollback import arrived, is_rollback
-from bot.steps.state import SHARED, Place, deployment, look, manifest_files
+from bot.steps.state import SHARED, Place, deployment, look, manifest_files, rollback_of
 from bot.steps.take_back import UnapprovedMerge, puts_back, unapproved_merge
 
 
@@ -116,8 +116,10 @@ def tell_failed(
     """The pods did not come up, or the cluster refused: where those look who can mend it.
 
     A release's people look at the source pull request, an approver at the promotion; who changed something beside the
-    image looks at the config commit.
+    image looks at the config commit. Where it went back meanwhile, the rollback tells both, and is not contradicted.
     """
+    if rollback_of(services.config, services.config.fetch(), commit, app, environment) is not None:
+        return
     release = subject.release
     if release is not None and subject.brought:
         report_failure(services, app, release.merge, environment, failure, image=release.image)

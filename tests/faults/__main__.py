@@ -19,7 +19,11 @@ def main(arguments: list[str]) -> int:
     """Run the suite; what it tries goes to standard error, the counts to standard output."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--short", action="store_true", help="few releases and kills: what CI runs, in minutes")
-    parser.add_argument("--database", metavar="URL", help="only on this database; else SQLite, then PostgreSQL if here")
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="only on this PostgreSQL server, or on sqlite://; else SQLite, then PostgreSQL if here",
+    )
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.add_argument("--part", action="append", help="only this part, may be repeated")
     options = parser.parse_args(arguments)

@@ -90,8 +90,9 @@ class Executioner:
         if kind is None or self.choose is None:
             return answer()
         with self._lock:
-            # What is written to a cluster or as a blob is the same each time, and is written again without looking.
-            write = f"{kind}, no. {self._done[kind] + 1}" if kind.startswith("github") else kind + FIRST
+            # What is written to a cluster, as a blob or as a reaction is the same each time, and is not looked for.
+            looked_for = kind.startswith("github") and not kind.endswith("/reactions")
+            write = f"{kind}, no. {self._done[kind] + 1}" if looked_for else kind + FIRST
             moment = self.choose(write)
             if moment is not Moment.BEFORE:
                 self._done[kind] += 1

@@ -12,6 +12,7 @@ from tests.scenarios.world import World
 
 _END = "\x1e"
 _BUMP = re.compile(r"(?P<app>[^@/]+)@(?P<sha>[0-9a-f]{40})/(?P<environment>[^/]+)(?P<rollback>/rollback/.+)?")
+_WITHDRAWAL = "/unapproved/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,20 @@ class Bump:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The config branch, oldest commit first. ``merges``: commits with two parents. ``subjects`` by commit."""
+    """The config branch, oldest commit first.
+
+    Attributes:
+        merges: commits with two parents.
+        subjects: by commit.
+        other_ids: what the bot's other commits say they are: holds, their ends, reverts of unapproved merges.
+        withdrawn: merges that were taken back since nobody had approved them; what they brought may come once more.
+    """
 
     bumps: tuple[Bump, ...]
     merges: tuple[str, ...]
     subjects: Mapping[str, str]
+    other_ids: tuple[str, ...]
+    withdrawn: frozenset[str]
 
     def of(self, app: str, environment: str) -> list[Bump]:
         """The bumps of an app in an environment."""
@@ -57,19 +67,26 @@ def read(world: World) -> History:
     bumps: list[Bump] = []
     merges: list[str] = []
     subjects: dict[str, str] = {}
+    other_ids: list[str] = []
+    withdrawn: set[str] = set()
     for entry in filter(str.strip, log.split(_END)):
         text, _, notes = entry.strip("\n").partition("\0")
         commit, parents, message = text.split("\n", 2)
         subjects[commit] = message.split("\n", 1)[0]
         merges += [commit] if " " in parents else []
-        bump = _BUMP.fullmatch(dict(parse_trailers(message)).get("Slipway-Id", ""))
+        trailers = parse_trailers(message)
+        id_ = dict(trailers).get("Slipway-Id", "")
+        bump = _BUMP.fullmatch(id_)
+        if bump is None and id_:
+            other_ids.append(id_)
+            withdrawn |= {sha for name, sha in trailers if name == "Reverts" and _WITHDRAWAL in id_}
         if bump is not None:
             app, environment = bump["app"], bump["environment"]
             own = [
                 note for note in parse_notes(notes.splitlines()) if (note.app, note.environment) == (app, environment)
             ]
             bumps.append(Bump(commit, app, environment, bump["sha"], bump["rollback"], tuple(own)))
-    return History(tuple(bumps), tuple(merges), subjects)
+    return History(tuple(bumps), tuple(merges), subjects, tuple(other_ids), frozenset(withdrawn))
 
 
 def descends(git_dir: Path, older: str, newer: str) -> bool:

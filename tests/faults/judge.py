@@ -3,10 +3,11 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bot.facts import JobRecord, JobState
@@ -27,7 +28,13 @@ Expected = Sequence[tuple[AppWorld, str]]
 
 
 def judge(
-    stage: Stage, tally: Tally, expected: Expected, *, forced: frozenset[str] = frozenset(), bots: int = 1
+    stage: Stage,
+    tally: Tally,
+    expected: Expected,
+    *,
+    forced: frozenset[str] = frozenset(),
+    bots: int = 1,
+    proposed: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Wait for quiet, and count.
 
@@ -38,16 +45,17 @@ def judge(
         forced: apps whose tracked branch was force-pushed, which may lead anywhere.
         bots: two of them look at the same moment and both build, or both say the same; what they must not double is
             what changes anything: bumps, pull requests.
+        proposed: how many promotions of a title there must be in all, where people asked for more than one.
     """
     tally.stuck += _await_quiet(stage)
     log = history.read(stage.world)
     for app, sha in expected:
         tally.lost += _lost(stage, log, app, sha)
     tally.lost += _lost_deliveries(stage)
-    tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(stage)]
+    tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(stage, proposed)]
     if bots == 1:
         tally.doubled += [*_doubled_outcomes(log), *_doubled_builds(stage.folder)]
-        tally.doubled += [line for app, _ in expected for line in _doubled_on_source(stage, app)]
+        tally.doubled += [line for repo in stage.world.hooks for line in _doubled_words(stage, repo)]
     tally.backwards += [line for line in _backwards(stage, log) if line.split(" ")[0] not in forced]
     tally.secrets_found += _secrets(stage)
 
@@ -112,8 +120,10 @@ def _doubled(what: str, counted: Counter[Any]) -> Iterator[str]:
 
 
 def _doubled_bumps(log: History) -> Iterator[str]:
-    ids = [(bump.app, bump.environment, bump.sha[:7], bump.rollback) for bump in log.bumps]
+    stayed = [bump for bump in log.bumps if bump.commit not in log.withdrawn]
+    ids = [(bump.app, bump.environment, bump.sha[:7], bump.rollback) for bump in stayed]
     yield from _doubled("the bump", Counter(ids))
+    yield from _doubled("the commit", Counter(log.other_ids))
 
 
 def _doubled_outcomes(log: History) -> Iterator[str]:
@@ -122,29 +132,37 @@ def _doubled_outcomes(log: History) -> Iterator[str]:
         yield from _doubled(f"on {bump.commit} ({bump.app} in {bump.environment}) the outcome", notes)
 
 
-def _doubled_pulls(stage: Stage) -> Iterator[str]:
+def _doubled_pulls(stage: Stage, proposed: Mapping[str, int]) -> Iterator[str]:
     pulls = _pages(stage, f"/repos/{CONFIG}/pulls?state=all")
     own = [pull for pull in pulls if pull["user"]["login"] == BOT]
     yield from _doubled("an open pull request from", Counter(p["head"]["ref"] for p in own if p["state"] == "open"))
-    yield from _doubled("a pull request titled", Counter(pull["title"] for pull in own))
+    for title, count in Counter(pull["title"] for pull in own).items():
+        if count != proposed.get(title, 1):
+            yield f"{count} times a pull request titled {title}"
 
 
-def _doubled_on_source(stage: Stage, app: AppWorld) -> Iterator[str]:
-    for pull in _pages(stage, f"/repos/{app.source}/pulls?state=all"):
-        comments = _pages(stage, f"/repos/{app.source}/issues/{pull['number']}/comments?")
-        ours = Counter(f"{app.source}#{pull['number']}" for comment in comments if comment["user"]["login"] == BOT)
-        yield from _doubled("a comment on", ours)
-        if sha := pull["merge_commit_sha"]:
-            yield from _doubled_statuses(stage, app, sha)
+def _doubled_words(stage: Stage, repo: str) -> Iterator[str]:
+    """Comments with the same hidden line on one pull request, and statuses that say what was said already."""
+    for pull in _pages(stage, f"/repos/{repo}/pulls?state=all"):
+        comments = _pages(stage, f"/repos/{repo}/issues/{pull['number']}/comments?")
+        ours = [comment["body"] for comment in comments if comment["user"]["login"] == BOT]
+        yield from _doubled(f"on {repo}#{pull['number']} the comment", Counter(_about(body) for body in ours))
+        for sha in {pull["head"]["sha"], pull["merge_commit_sha"]} - {None}:
+            yield from _doubled_statuses(stage, repo, sha)
 
 
-def _doubled_statuses(stage: Stage, app: AppWorld, sha: str) -> Iterator[str]:
+def _about(comment: str) -> str:
+    """The hidden line by which the bot finds its comment again."""
+    return comment.partition("\n")[0]
+
+
+def _doubled_statuses(stage: Stage, repo: str, sha: str) -> Iterator[str]:
     """Two in a row that say the same, of one context."""
-    last: dict[str, tuple[str, str]] = {}
-    for status in reversed(_pages(stage, f"/repos/{app.source}/commits/{sha}/statuses?")):
-        said = (status["state"], status["description"])
+    last: dict[str, tuple[str, str, str]] = {}
+    for status in reversed(_pages(stage, f"/repos/{repo}/commits/{sha}/statuses?")):
+        said = (status["state"], status["description"], status["target_url"])
         if last.get(status["context"]) == said:
-            yield f"twice the status {status['context']} {': '.join(said)} on {app.source}@{sha[:7]}"
+            yield f"twice the status {status['context']} {': '.join(said)} on {repo}@{sha[:7]}"
         last[status["context"]] = said
 
 

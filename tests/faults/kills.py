@@ -3,19 +3,16 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from bot.facts import JobState
 from tests.faults import history
-from tests.faults.executioner import each_kind, each_write
 from tests.faults.journey import Journey, arrived, travel
 from tests.faults.judge import judge, unfinished
+from tests.faults.mortal import how_often, mortal
 from tests.faults.plan import Plan
 from tests.faults.stage import Process, Stage
 from tests.scenarios.world import AppWorld, until
 
-GLANCE_SECONDS = 0.05
 TAKEOVER_PATIENCE = 60.0
 CRASH_SECONDS = 10
 """The deadline of a rollout that is to fail."""
@@ -25,12 +22,12 @@ LONGEST_SECONDS = 900.0
 
 def kill_at_writes(plan: Plan) -> None:
     """One worker, killed before and after every single write of a release, from the build to ``latest``."""
-    plan.say(f"the worker is killed {_how_often(plan)} of a release")
+    plan.say(f"the worker is killed {how_often(plan)} of a release")
     with plan.stage() as stage:
         journey = Journey(stage.world.add_app("writes"), rounds=1)
         stage.process("web").start()
         journey.merge()
-        with _mortal(plan, stage):
+        with mortal(plan, stage):
             plan.tally.stuck += travel(stage.world, [journey], moved=lambda: len(stage.executioner.killed))
         judge(stage, plan.tally, arrived([journey]))
         plan.tally.releases += len(journey.live)
@@ -38,7 +35,7 @@ def kill_at_writes(plan: Plan) -> None:
 
 def kill_at_rollback(plan: Plan) -> None:
     """The same of a release whose pods crash on staging: back to the healthy one, once, and on with the next."""
-    plan.say(f"the worker is killed {_how_often(plan)} of a rollback")
+    plan.say(f"the worker is killed {how_often(plan)} of a rollback")
     with plan.stage() as stage:
         stage.world.deadline_seconds = CRASH_SECONDS
         for name in ("web", "a"):
@@ -49,7 +46,7 @@ def kill_at_rollback(plan: Plan) -> None:
         (good,) = journey.live
         staging = stage.world.clusters["staging"]
         staging.fail_image(f"{app.image}:(?!{good[:7]})", "CrashLoopBackOff")
-        with _mortal(plan, stage, "push|PATCH .*comments"):
+        with mortal(plan, stage, "push|PATCH .*comments"):
             app.merge("A change that crashes")
             until("the way back", lambda: _went_back(stage, app, good), LONGEST_SECONDS)
         staging.heal()
@@ -59,50 +56,9 @@ def kill_at_rollback(plan: Plan) -> None:
         plan.tally.releases += len(journey.live)
 
 
-def _how_often(plan: Plan) -> str:
-    return "once at each kind of write" if plan.short else "before and after every write"
-
-
 def _went_back(stage: Stage, app: AppWorld, good: str) -> bool:
     bumps = history.read(stage.world).of(app.name, "staging")
     return any(bump.rollback and bump.sha == good and bump.healthy for bump in bumps) and not unfinished(stage)
-
-
-@contextmanager
-def _mortal(plan: Plan, stage: Stage, pattern: str = "") -> Iterator[None]:
-    """The worker ``a`` dies at every write that it has not died at yet, and is started again whenever it is dead.
-
-    ``pattern`` is of the writes at which it dies in the short form.
-    """
-    worker, executioner = stage.process("a"), stage.executioner
-    executioner.kill, executioner.say = worker.kill, plan.say
-    executioner.choose = each_kind(pattern) if plan.short else each_write()
-    with _revived(worker):
-        try:
-            yield
-        finally:
-            executioner.choose = None
-            plan.tally.kills += len(executioner.killed)
-    worker.start()
-
-
-@contextmanager
-def _revived(process: Process) -> Iterator[None]:
-    """The process is started again whenever it is dead."""
-    stopping = threading.Event()
-
-    def revive() -> None:
-        while not stopping.wait(GLANCE_SECONDS):
-            if not process.alive:
-                process.start()
-
-    thread = threading.Thread(target=revive, name="reviver", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join()
 
 
 def kill_at_random(plan: Plan) -> None:

@@ -33,14 +33,21 @@ class Plan:
 
     @contextmanager
     def stage(self, *, reconcile_seconds: float = 5) -> Iterator[Stage]:
-        """A fresh stage. When the part ends it is gone, but for what a person needs who reads that it failed."""
+        """A fresh stage. When the part ends it is gone, but for what a person needs who reads that it failed.
+
+        What a part waits for in vain ends that part, as stuck, and not the whole run.
+        """
         wrong_before, began = len(self.tally.wrongs()), time.monotonic()
         with tempfile.TemporaryDirectory(prefix="slipway-faults-") as name, self.database(Path(name)) as url:
             with stage(Path(name), url, reconcile_seconds=reconcile_seconds) as scene:
-                yield scene
+                try:
+                    yield scene
+                except AssertionError as error:
+                    self.tally.stuck.append(str(error))
             for line in self.tally.wrongs()[wrong_before:]:
                 self.say(f"  WRONG {line}")
             if len(self.tally.wrongs()) > wrong_before:
                 for process in scene.processes.values():
                     self.say(f"  the end of the log of {process.name}:\n{process.log()[-4000:]}")
-        self.say(f"  {time.monotonic() - began:.0f} s")
+        took, tally = time.monotonic() - began, self.tally
+        self.say(f"  {took:.0f} s; so far {tally.releases} releases, {tally.kills} kills, {len(tally.wrongs())} wrong")

@@ -1,19 +1,28 @@
 """The suite: its parts one after another, on each database, each on a stage of its own."""
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
+
+from bot.adapters.dbos.database import libpq_url
 from tests import engines
-from tests.faults import kills, races, takeover, webhooks
+from tests.faults import downtime, kills, people, races, restarts, takeover, upkeep, webhooks
 from tests.faults.plan import Plan
 from tests.faults.tally import Tally
 
 PARTS: Mapping[str, Callable[[Plan], None]] = {
     "writes": kills.kill_at_writes,
     "rollback": kills.kill_at_rollback,
+    "requests": people.kill_at_requests,
+    "upkeep": upkeep.kill_at_upkeep,
     "kills": kills.kill_at_random,
     "webhooks": webhooks.lose_webhooks,
+    "downtime": downtime.make_up,
+    "restarts": restarts.restart,
     "takeover": takeover.take_over,
     "competitor": races.compete,
     "backwards": races.never_backwards,
@@ -30,7 +39,7 @@ def run(say: Callable[[str], None], *, short: bool, database: str | None, parts:
     Args:
         say: takes a line for people.
         short: do little.
-        database: a URL; None takes SQLite, and then PostgreSQL where it is installed.
+        database: a PostgreSQL server's URL, or any of SQLite; None takes SQLite, then PostgreSQL where it is.
         parts: names of ``PARTS``.
     """
     tally = Tally()
@@ -43,15 +52,30 @@ def run(say: Callable[[str], None], *, short: bool, database: str | None, parts:
 
 
 def _databases(stack: ExitStack, url: str | None, *, short: bool) -> Iterator[tuple[str, Database]]:
-    if url is not None:
-        yield url.partition(":")[0], lambda _: nullcontext(url)
-        return
-    yield "SQLite", _sqlite
-    if engines.POSTGRES.find() and not short:
+    if url is None or url.startswith("sqlite"):
+        yield "SQLite", _sqlite
+    if url is not None and not url.startswith("sqlite"):
+        yield "PostgreSQL", lambda _: beside(url)
+    if url is None and engines.POSTGRES.find() and not short:
         server = stack.enter_context(engines.postgres_server())
-        yield "PostgreSQL", lambda _: server.fresh_database()
+        yield "PostgreSQL", lambda _: beside(server.url("postgres"))
 
 
 @contextmanager
 def _sqlite(folder: Path) -> Iterator[str]:
     yield f"sqlite:///{folder}/slipway.db"
+
+
+@contextmanager
+def beside(url: str) -> Iterator[str]:
+    """The URL of a new database on the server of a PostgreSQL URL; it is dropped afterwards.
+
+    Parts must not share one: numbers of pull requests, of which jobs' ids are made, begin at 1 in each.
+    """
+    name = f"slipway_faults_{secrets.token_hex(6)}"
+    with psycopg.connect(libpq_url(url), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

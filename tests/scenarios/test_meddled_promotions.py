@@ -132,6 +132,21 @@ def test_a_promotion_that_was_closed_stays_declined_until_it_is_reopened(shared:
     assert len(app.promotions("all")) == 1
 
 
+def test_a_promotion_that_is_closed_once_more_is_told_where_no_webhook_came(quiet: tuple[World, Bot]) -> None:
+    world, bot = quiet
+    bot.start()
+    app, sha, number = proposed(world, "again")
+    world.forge.close_pull_request(CONFIG, number, APPROVER)
+    await_words(app, number, "**Declined.**")
+    world.forge.edit_pull_request(CONFIG, number, DEVELOPER, state="open")
+    await_words(app, number, "Open again")
+    assert world.forge.wait_for_deliveries()
+    world.forge.faults.webhooks.drop = 1.0
+    world.forge.close_pull_request(CONFIG, number, APPROVER)
+    await_words(app, number, "**Declined.**")
+    until("a red status", lambda: app.statuses(sha).get("slipway/production") == "failure")
+
+
 def test_the_next_release_after_a_declined_one_has_a_pull_request_of_its_own(shared: World) -> None:
     app, _, number = proposed(shared, "declined")
     shared.forge.delete_branch(CONFIG, BRANCH + app.name, APPROVER)
