@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -16,6 +16,7 @@ from bot.adapters.git.command import GitCommand, Login, Patience, plain_url
 from bot.adapters.git.errors import GitFailure, disk_is_full, explain, failure_is_remote, mirror_is_broken
 from bot.adapters.git.history import History
 from bot.adapters.git.objects import Damaged, ObjectReader, UnknownCommit
+from bot.adapters.git.remote_refs import RemoteRefs
 from bot.adapters.git.together import Take, Together
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import ConfigCommit
@@ -23,7 +24,9 @@ from bot.facts import ConfigCommit
 T = TypeVar("T")
 
 NOTES = "refs/notes/slipway"
-_REFSPECS = ("+refs/heads/*:refs/heads/*", f"+{NOTES}*:{NOTES}*")
+_BRANCHES = "refs/heads/"
+_NOTHING = "0" * 40
+_REFSPECS = (f"+{_BRANCHES}*:{_BRANCHES}*", f"+{NOTES}*:{NOTES}*")
 """A pattern for the notes too: a plain name would make the fetch fail where there are none yet."""
 
 _TIDY_EVERY = 500
@@ -54,7 +57,9 @@ class Mirror:
         self.git = GitCommand(self._folder / "mirror.git", login, patience=patience)
         self.objects = ObjectReader(self.git)
         self.history = History(self.git)
+        self._remote = RemoteRefs(login, self.git.patience)
         self._refs: dict[str, str] | None = None
+        self._stored: Mapping[str, str] | None = None
         self._pushed_since_fetch: dict[str, str | None] = {}
         self._made_since_tidy = 0
         self._damaged = False
@@ -70,6 +75,7 @@ class Mirror:
     def close(self) -> None:
         """End the helper process and let another process have the folder."""
         self.objects.close()
+        self._remote.close()
         self._lock.close()
 
     @property
@@ -211,7 +217,7 @@ class Mirror:
             self.objects.close()
             self.history = History(self.git)
             self.generation += 1
-            self._damaged = False
+            self._damaged, self._stored = False, None
         shutil.rmtree(old, ignore_errors=True)
 
     def _fetch_for_all(self, take: Take[None, None]) -> None:
@@ -245,9 +251,42 @@ class Mirror:
             raise explain(failure, "cloning the config repo", self.name) from failure
 
     def _fetch(self) -> None:
-        first = self._refs is None
         with self._state:
             self._pushed_since_fetch = {}
+            before = self._refs
+        due = before is None or self._made_since_tidy >= _TIDY_EVERY
+        if due or not self._is_known_already(before or {}):
+            self._fetch_by_git()
+        if due:
+            with self._state:
+                self._made_since_tidy = 0
+            self.git.local("-c", "gc.auto=6700", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+
+    def _is_known_already(self, before: Mapping[str, str]) -> bool:
+        """Whether the remote has nothing but what is here: what was there ``before``, and own pushes."""
+        if self._stored is None:
+            return False
+        seen = self._remote.look(self.url, self.name, (_BRANCHES, NOTES))
+        with self._state:
+            refs = dict(self._refs or {})
+        if seen is None or any(seen.get(ref) not in (before.get(ref), refs.get(ref)) for ref in {*_ours(seen), *refs}):
+            return False
+        return self._is_stored(refs)
+
+    def _is_stored(self, refs: Mapping[str, str]) -> bool:
+        """Have the mirror's own refs say what is known: pushes leave them as they are."""
+        stored = self._stored or {}
+        changed = {ref: refs.get(ref, _NOTHING) for ref, _ in refs.items() ^ stored.items()}
+        lines = "".join(f"update {ref}\0{sha}\0\0" for ref, sha in changed.items())
+        try:
+            if lines:
+                self.git.local("update-ref", "-z", "--stdin", stdin=lines.encode("utf-8", "surrogateescape"))
+        except GitFailure:
+            return False
+        self._stored = refs
+        return True
+
+    def _fetch_by_git(self) -> None:
         self.git.remote(
             self.url,
             self.name,
@@ -259,11 +298,7 @@ class Mirror:
         refs = {name: sha for sha, _, name in (line.partition(" ") for line in _text(lines).split("\n")) if name}
         with self._state:
             self._made_since_tidy += len(refs.items() - (self._refs or {}).items())
-            self._refs = _changed(refs, self._pushed_since_fetch)
-            due = first or self._made_since_tidy >= _TIDY_EVERY
-            self._made_since_tidy = 0 if due else self._made_since_tidy
-        if due:
-            self.git.local("-c", "gc.auto=6700", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+            self._refs, self._stored = _changed(refs, self._pushed_since_fetch), refs
 
     def _default_branch(self) -> str:
         try:
@@ -279,6 +314,11 @@ class Mirror:
         raise Permanent(
             f"The config repo {self.name} has no default branch: push a first commit, or set CONFIG_BRANCH."
         )
+
+
+def _ours(refs: Iterable[str]) -> set[str]:
+    """The refs that the mirror keeps: a prefix finds longer names of other refs, too."""
+    return {ref for ref in refs if ref.startswith((_BRANCHES, f"{NOTES}/")) or ref == NOTES}
 
 
 def _changed(refs: Mapping[str, str], by: Mapping[str, str | None]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The apps' source repositories: looked at with ``git ls-remote``, checked out by commit, never run, never written.
+"""The apps' source repositories: looked at, checked out by commit, never run, never written.
 
 A checkout takes nothing from the repository but its files: no hooks, no filters (Git LFS pointers stay pointers), no
 submodules. Symbolic links are real ones, as a build expects; one that leads out of the checkout is refused, since
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bot.adapters.git.command import GitCommand, Login, Patience, Renew, Token, plain_url
 from bot.adapters.git.errors import GitFailure, explain
+from bot.adapters.git.remote_refs import RemoteRefs
 from bot.errors import Permanent, Transient
 from bot.releases import FULL_SHA
 
@@ -39,15 +40,19 @@ class GitSourceRepos:
         self._base_url = plain_url(base_url).rstrip("/")
         self._login = Login(token, renew)
         self._patience = patience or Patience()
+        self._refs = RemoteRefs(self._login, self._patience)
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.glob(f"{_PREFIX}*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def branch_head(self, repo: str, branch: str) -> str | None:
         """See ``bot.ports``."""
-        ref = f"refs/heads/{branch}"
+        ref, url = f"refs/heads/{branch}", self._url(repo)
+        seen = self._refs.look(url, repo, [ref])
+        return seen.get(ref) if seen is not None else self._head_by_git(url, repo, ref)
+
+    def _head_by_git(self, url: str, repo: str, ref: str) -> str | None:
         git = GitCommand(self._folder, self._login, patience=self._patience)
-        url = self._url(repo)
         try:
             answer = git.remote(url, repo, "ls-remote", url, ref, timeout=self._patience.look)
         except GitFailure as failure:
