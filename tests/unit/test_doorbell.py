@@ -48,6 +48,25 @@ def test_a_ring_while_nobody_waits_is_heard_by_the_next_wait() -> None:
     assert told == [False], "it must not wait"
 
 
+def test_no_wait_is_shorter_than_the_bells_pause() -> None:
+    bells, event = Doorbells(AN_HOUR), threading.Event()
+    bells.append(event)
+    told: list[bool] = []
+    thread = threading.Thread(target=lambda: told.append(event.wait(0.001)), daemon=True)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    event.set()
+    thread.join()
+    assert told == [True]
+
+
+def test_asking_without_waiting_does_not_wait() -> None:
+    bells, event = Doorbells(AN_HOUR), threading.Event()
+    bells.append(event)
+    assert event.wait(0) is False
+
+
 def test_it_still_stops() -> None:
     event = threading.Event()
     Doorbell.attach(event)

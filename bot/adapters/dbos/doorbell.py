@@ -3,7 +3,8 @@
 DBOS's queue threads sleep between two looks by waiting for the event that stops them. ``Doorbell`` is that event with
 one addition: a queue can be rung, and then its thread looks, and no other. A look costs milliseconds and takes SQLite's
 one write lock, so it is only worth it where there is something to be had; who rings when is in ``listener``. Where
-nobody can be heard, the threads still look at each polling interval.
+nobody can be heard, the threads still look at each polling interval. DBOS's other threads (it lists its queues, and
+looks for delays and time limits, which Slipway uses none of) would look every second; they keep the same interval.
 """
 
 import threading
@@ -22,11 +23,12 @@ class Doorbell(threading.Event):
     _flag: bool
     _rung: Counter[str]
     _heard: threading.local
+    _pause: float
 
     @classmethod
-    def attach(cls, event: threading.Event) -> None:
-        """Make a bell of an event that nobody waits for yet."""
-        vars(event).update(_rung=Counter(), _heard=threading.local())
+    def attach(cls, event: threading.Event, pause: float = 0.0) -> None:
+        """Make a bell of an event that nobody waits for yet. ``pause``: no wait for it is shorter, in seconds."""
+        vars(event).update(_rung=Counter(), _heard=threading.local(), _pause=pause)
         event.__class__ = cls
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -36,6 +38,7 @@ class Doorbell(threading.Event):
         """
         queue = threading.current_thread().name.removeprefix(QUEUE_THREAD)
         heard = getattr(self._heard, "rung", 0)
+        timeout = max(timeout, self._pause) if timeout else timeout
         with self._cond:
             self._cond.wait_for(lambda: self._flag or self._rung[queue] != heard, timeout)
             self._heard.rung = self._rung[queue]
@@ -49,11 +52,19 @@ class Doorbell(threading.Event):
 
 
 class Doorbells(list[threading.Event]):
-    """DBOS's list of the events that stop its threads: it adds each before the thread starts, and it becomes a bell."""
+    """DBOS's list of the events that stop its threads: it adds each before the thread starts, and it becomes a bell.
+
+    Args:
+        pause: see ``Doorbell.attach``.
+    """
+
+    def __init__(self, pause: float = 0.0) -> None:
+        super().__init__()
+        self._pause = pause
 
     def append(self, event: threading.Event) -> None:
         """Add an event that nobody waits for yet."""
-        Doorbell.attach(event)
+        Doorbell.attach(event, self._pause)
         super().append(event)
 
     def ring(self, queues: Iterable[str]) -> None:

@@ -69,7 +69,7 @@ class Worker:
         worker_id: as in ``WORKER_ID``; None takes the first free ``HOST-SLOT``.
         workflows: by name, as jobs name them.
         queues: every queue that a workflow names.
-        polling_seconds: how often each queue is looked at where no doorbell rings.
+        polling_seconds: how often each queue is looked at where no doorbell rings (each look costs some milliseconds).
         pause_seconds: the first pause between two attempts of a step.
         reaper_seconds: how often dead workers are looked for.
         grace_seconds: how long ``stop`` waits for steps that run.
@@ -87,7 +87,7 @@ class Worker:
         workflows: Mapping[str, WorkflowSpec],
         queues: Sequence[QueueSpec],
         *,
-        polling_seconds: float = 2.0,
+        polling_seconds: float = 10.0,
         pause_seconds: float = 1.0,
         reaper_seconds: float = 10.0,
         grace_seconds: float = 15.0,
@@ -104,7 +104,8 @@ class Worker:
         self._lock = acquire(database_url, worker_id, patience=lock_seconds)
         self._engine = open_engine(database_url, patience=DATABASE_SECONDS, connections=CONNECTIONS, full_sync=False)
         self._dbos = DBOS(config=self._config())
-        self._dbos.background_thread_stop_events = bells = Doorbells()
+        self._dbos.background_thread_stop_events = bells = Doorbells(polling_seconds)
+        bells.append(self._dbos._background_jobs_stop_event)  # noqa: SLF001 - no public word for it
         _quieten_dbos()
         self._settings = Settings(
             dbos=self._dbos,

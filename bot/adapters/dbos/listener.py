@@ -7,6 +7,7 @@ the worker itself records, and concern nobody: so two small questions come first
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +28,12 @@ GAP_SECONDS = 0.05
 """Between two questions: a busy database would be asked without end."""
 
 LISTEN_SECONDS = 0.02
-"""How often SQLite's counter is read; that takes microseconds."""
+"""How often SQLite's counter is read while there is work; that takes microseconds, and a thread to be woken."""
+
+DOZE_SECONDS = 0.1
+"""How often it is read when nothing has changed for ``QUIET_SECONDS``."""
+
+QUIET_SECONDS = 5.0
 
 NOTIFY_SECONDS = 1.0
 """How long one wait for PostgreSQL's notifications lasts, before the thread sees whether it is to stop."""
@@ -102,11 +108,13 @@ class Listener:
             def ask(query: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
                 return connection.execute(query.replace("{schema}", ""), values).fetchall()
 
-            before = None
-            while not self._stopped.wait(LISTEN_SECONDS):
+            before, changed_at = None, time.monotonic()
+            while not self._stopped.wait(
+                LISTEN_SECONDS if time.monotonic() - changed_at < QUIET_SECONDS else DOZE_SECONDS
+            ):
                 (now,) = connection.execute("PRAGMA data_version").fetchone()
                 if now != before:
-                    before = now
+                    before, changed_at = now, time.monotonic()
                     self._changed(ask)
 
     def _hear_postgres(self) -> None:
