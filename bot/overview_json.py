@@ -3,6 +3,9 @@
 Keys are only ever added. Times are RFC 3339 in UTC; what is not known is null.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from bot.activity import Work
@@ -11,6 +14,7 @@ from bot.overview import Cell, Overview, Pending, Row
 from bot.release_history import History, Stage
 from bot.release_list import Listed
 from bot.releases import Release
+from bot.steps_told import StepTold
 from bot.telling import title_of
 
 
@@ -121,15 +125,19 @@ def listed_facts(listed: Listed, links: Links | None) -> dict[str, Any]:
     }
 
 
-def history_facts(history: History, links: Links | None) -> dict[str, Any]:
-    """One release's way."""
+def history_facts(
+    history: History, links: Links | None, steps: Mapping[str, Sequence[StepTold]] = MappingProxyType({})
+) -> dict[str, Any]:
+    """One release's way, with what each of its jobs has done."""
     return {
         "id": history.id,
         "app": history.app,
         "sha": history.sha,
         "release": release_facts(history.release, links) if history.release else None,
         "stages": [stage_facts(stage, links) for stage in history.stages],
-        "jobs": [work_facts(work) for work in history.jobs],
+        "jobs": [
+            work_facts(work) | {"steps": [asdict(step) for step in steps.get(work.id, ())]} for work in history.jobs
+        ],
     }
 
 

@@ -31,6 +31,7 @@ from bot.facts import (
     StatusState,
     Target,
 )
+from bot.progress import Output, Progress
 from bot.releases import Person
 
 T = TypeVar("T")
@@ -405,6 +406,26 @@ class Queue(Protocol):
 
     def jobs(self, prefix: str, *, limit: int = 100) -> tuple[JobRecord, ...]:
         """The jobs whose id starts with prefix, newest first."""
+        ...
+
+
+class Journal(Protocol):
+    """What jobs have done so far, for those who look on. The work itself never reads it."""
+
+    def note(self, job: str, output: Output) -> None:
+        """Put down what a step of a job says, in place of what was put down before.
+
+        Raises:
+            Transient: it cannot be stored now.
+        """
+        ...
+
+    def read(self, jobs: Sequence[str]) -> Mapping[str, Progress]:
+        """How far each of these jobs is."""
+        ...
+
+    def pulse(self, jobs: Sequence[str]) -> str:
+        """Another word whenever ``read`` would tell something else of these jobs."""
         ...
 
 

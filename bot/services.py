@@ -11,6 +11,7 @@ from bot.ports import (
     Deliveries,
     Forge,
     ImageBuilder,
+    Journal,
     Queue,
     Registry,
     Renderer,
@@ -41,6 +42,7 @@ class Services:
     chat: Chat
     clock: Clock
     queue: Queue
+    journal: Journal
     config_name: str
     github_url: str
     rollout_timeout: float

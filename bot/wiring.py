@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bot.adapters.dbos.database import refuse_other_machines
+from bot.adapters.dbos.journal import DbosJournal
 from bot.adapters.dbos.queue import DbosQueue
 from bot.adapters.dbos.tally import QueueTally
 from bot.links import Links
@@ -46,6 +47,7 @@ class WebParts:
 
     Attributes:
         jobs: the queue once more, with a connection of its own: whoever looks at a page keeps no delivery waiting.
+        journal: how far each of them is, for the same people.
         open_config: see ``webhooks.sight.Source``.
         tally: counts the jobs, for ``/metrics``.
         redact: hides this process's credentials.
@@ -55,6 +57,7 @@ class WebParts:
     webhook_secret: bytes
     database_ok: Callable[[], None]
     jobs: DbosQueue
+    journal: DbosJournal
     open_config: Callable[[], tuple[ConfigRepo, Callable[[str], Links]]]
     tally: Callable[[], Tally]
     redact: Redactor = field(default_factory=Redactor)
@@ -70,6 +73,7 @@ def web_parts(environment: Mapping[str, str] = os.environ) -> WebParts:
         webhook_secret=settings.webhook_secret.get_secret_value().encode(),
         database_ok=queue.check_writable,
         jobs=DbosQueue(settings.database_url, QUEUES, connections=1),
+        journal=DbosJournal(settings.database_url),
         open_config=lambda: open_config(environment),
         tally=QueueTally(settings.database_url).count,
         redact=Redactor(environment[name] for name in CREDENTIALS if environment.get(name)),

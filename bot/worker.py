@@ -8,6 +8,7 @@ from bot.adapters.chat import AppriseChat
 from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.dbos.database import migrate
 from bot.adapters.dbos.engine import QueueSpec, Worker, WorkflowSpec
+from bot.adapters.dbos.journal import DbosJournal
 from bot.adapters.dbos.queue import DbosQueue
 from bot.adapters.docker.engine import DockerEngine
 from bot.adapters.git.signing import SigningKey
@@ -82,6 +83,7 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
         chat=AppriseChat(),
         clock=SystemClock(),
         queue=queue,
+        journal=DbosJournal(settings.database_url),
         config_name=settings.config_repo,
         github_url=settings.github_url,
         rollout_timeout=settings.rollout_timeout_seconds,

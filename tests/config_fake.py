@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bot import messages
 from bot.audit import OutcomeNote
 from bot.facts import Change, ConfigCommit, Job, JobRecord, JobState, Logged
+from bot.progress import Output, Progress
 from bot.releases import Merge, Outcome, Person, Release, promotion_branch
 from bot.trailers import parse_trailers
 
@@ -192,3 +193,19 @@ class FakeQueue:
     def jobs(self, prefix: str, *, limit: int = 100) -> tuple[JobRecord, ...]:
         found = [record for record in reversed(self.records) if record.id.startswith(prefix)]
         return tuple(found[:limit])
+
+
+@dataclass
+class FakeJournal:
+    """``ports.Journal`` that remembers everything that was put down, in order."""
+
+    noted: list[tuple[str, Output]] = field(default_factory=list)
+
+    def note(self, job: str, output: Output) -> None:
+        self.noted.append((job, output))
+
+    def read(self, jobs: Sequence[str]) -> Mapping[str, Progress]:
+        raise NotImplementedError
+
+    def pulse(self, jobs: Sequence[str]) -> str:
+        raise NotImplementedError

@@ -48,7 +48,7 @@ def blueprint(sight: Sight, rules: Access) -> Blueprint:
         seen, history = sight.history(*named)
         if history is None:
             abort(404, f"There is no release {id}.")
-        return _answer(seen, history_facts(history, seen.links))
+        return _answer(seen, history_facts(history, seen.links, sight.steps(history)))
 
     trail.add_api(routes, sight)
 

@@ -58,7 +58,7 @@ def _parts_from_environment() -> tuple[WebParts, Sight, Access]:
         sys.stderr.write(f"{error}\n")
         sys.exit(APP_LOAD_ERROR)
     logs.configure(parts.redact)
-    return parts, Sight(Source(parts.jobs, parts.open_config, parts.redact)), _rules(settings)
+    return parts, Sight(Source(parts.jobs, parts.open_config, parts.redact, parts.journal)), _rules(settings)
 
 
 def _rules(settings: AccessSettings) -> Access:

@@ -21,7 +21,7 @@ from webhooks import access, trail
 from webhooks.access import Access
 from webhooks.actions import add_actions
 from webhooks.fragments import renewed
-from webhooks.live import add_events
+from webhooks.live import add_events, job_ids
 from webhooks.sight import Sight, Snapshot
 
 if TYPE_CHECKING:  # see webhooks.sight
@@ -35,6 +35,9 @@ MOST_ROWS = 200
 
 MOST_WAITING = 12
 """Promotions listed above the matrix, the oldest first; all of them are marked in it."""
+
+SHORT_SECONDS = 10.0
+"""Spans of steps below this are shown with tenths of a second."""
 
 LATELY = 15
 """Finished jobs shown below the matrix; a build is told with its release."""
@@ -88,6 +91,9 @@ def blueprint(sight: Sight, rules: Access, queue: Queue) -> Blueprint:
     routes.after_request(access.protect)
     routes.app_template_filter("short")(short)
     routes.app_template_filter("duration")(duration)
+    routes.app_template_filter("span")(
+        lambda seconds: f"{seconds:.1f} s" if seconds < SHORT_SECONDS else duration(seconds)
+    )
     routes.app_template_filter("title")(title_of)
     routes.app_template_filter("ago")(lambda moment: ago(moment, datetime.now(UTC)))
     routes.app_template_global("asset_version")(_asset_version)
@@ -110,13 +116,19 @@ def blueprint(sight: Sight, rules: Access, queue: Queue) -> Blueprint:
     def release(id: str) -> str:  # noqa: A002 - the design's word for it
         """The way of one release."""
         seen, history = _history(sight, id)
-        return render_template("release.html", seen=seen, history=history)
+        pulse = sight.pulse(job_ids(history))  # before the steps: whatever comes between is news
+        return render_template("release.html", seen=seen, history=history, pulse=pulse, steps=sight.steps(history))
 
     @routes.get("/releases/<id>/live")
     def live_release(id: str) -> Response:  # noqa: A002 - the design's word for it
         """The part of that page that changes."""
         seen, history = _history(sight, id)
-        return renewed(seen, lambda: render_template("way.html", seen=seen, history=history))
+        pulse = sight.pulse(job_ids(history))
+
+        def render() -> str:
+            return render_template("way.html", seen=seen, history=history, steps=sight.steps(history))
+
+        return renewed(seen, render, pulse)
 
     trail.add_page(routes, sight)
     add_events(routes, sight)

@@ -7,7 +7,7 @@ and no page waits for GitHub for long: it shows the last look, and says how old 
 import gc
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.errors import SlipwayError
-from bot.ports import ConfigRepo, Queue
+from bot.facts import JobState
+from bot.ports import ConfigRepo, Journal, Queue
 
 if TYPE_CHECKING:  # a process that only takes webhooks does without these
     from bot.activity import Work
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # a process that only takes webhooks does without these
     from bot.overview import Overview
     from bot.release_history import History
     from bot.release_list import Listed
+    from bot.steps_told import StepTold
     from bot.trail_reading import Trail
 
 log = structlog.get_logger()
@@ -47,11 +49,13 @@ class Source:
         open_config: opens the config repo and tells where on GitHub it is (a function of its config branch).
             Raises a SlipwayError where the process is not told which repo, or its mirror is in use.
         redact: hides secrets in what jobs tell.
+        journal: how far jobs are; None where that is not shown.
     """
 
     jobs: Queue
     open_config: Callable[[], tuple[ConfigRepo, "Callable[[str], Links]"]]
     redact: Callable[[str], str]
+    journal: Journal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,30 @@ class Sight:
         seen = self.snapshot()
         config, jobs, redact = self._config(seen), self._source.jobs, self._source.redact
         return seen, release_history(config, jobs, redact, app, sha, now=seen.overview)
+
+    def steps(self, history: "History") -> "Mapping[str, tuple[StepTold, ...]]":
+        """What each of a release's jobs has done so far, by the job's id.
+
+        Raises:
+            SlipwayError: the database cannot be read.
+        """
+        from bot.steps_told import told_steps  # noqa: PLC0415 - see the module's docstring
+
+        running = {work.id for work in history.jobs if work.state is JobState.RUNNING}
+        read = (
+            self._source.journal.read([work.id for work in history.jobs])
+            if self._source.journal and history.jobs
+            else {}
+        )
+        return {job: told_steps(seen, self._source.redact, runs=job in running) for job, seen in read.items()}
+
+    def pulse(self, jobs: Sequence[str]) -> str:
+        """Another word whenever one of these jobs has gone on.
+
+        Raises:
+            SlipwayError: the database cannot be read.
+        """
+        return self._source.journal.pulse(jobs) if self._source.journal and jobs else ""
 
     def work(self, job_id: str) -> "tuple[Snapshot, Work | None]":
         """One job, and the look beside it.

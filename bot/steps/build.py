@@ -1,6 +1,5 @@
 """Builds a commit's image once: look in the registry; else check out, build, push, remove the local image."""
 
-from collections import deque
 from dataclasses import dataclass, replace
 
 import structlog
@@ -11,6 +10,7 @@ from bot.facts import BuildRequest, RemoteImage
 from bot.images import ImageReference
 from bot.releases import SHORT_SHA
 from bot.services import Services
+from bot.step_log import StepLog
 from bot.steps.state import catalog_now
 
 LOG = structlog.get_logger()
@@ -19,6 +19,9 @@ REVISION = "org.opencontainers.image.revision"
 SOURCE = "org.opencontainers.image.source"
 CREATED = "org.opencontainers.image.created"
 """Label names: https://github.com/opencontainers/image-spec/blob/main/annotations.md"""
+
+STEP = "build and push"
+"""The step's name, by which what it says is found."""
 
 EVIDENCE_LINES = 30
 """Last lines of a build's output that are kept for the person who has to mend it."""
@@ -66,14 +69,27 @@ def _named(reference: ImageReference, image: RemoteImage) -> str:
     return str(replace(reference, digest=image.digest))
 
 
-def build_image(services: Services, app_name: str, sha: str) -> BuildResult:
-    """Build and push a commit's image unless it is there, and learn its digest from the registry."""
+def build_image(services: Services, app_name: str, sha: str, job: str) -> BuildResult:
+    """Build and push a commit's image unless it is there, and learn its digest from the registry.
+
+    ``job`` is the id of the job that builds: what the build says can be read there while it goes on.
+    """
     app = catalog_now(services.config).app(app_name)
     place = _place(services, app, sha)
     if place.present:
         return BuildResult(_named(place.reference, place.present), built=False)
-    target = str(place.reference)
-    output: deque[str] = deque(maxlen=EVIDENCE_LINES)
+    with StepLog(services.journal, job, STEP, services.redact) as output:
+        failure = _build(services, app, sha, str(place.reference), output)
+    if failure is not None:
+        return failure
+    pushed = services.registry.find(app.image, place.reference.tag or "")
+    if pushed is None:
+        raise Permanent(f"{place.reference} was pushed, but the registry does not have it: look at the registry's log.")
+    return BuildResult(_named(place.reference, pushed), built=True)
+
+
+def _build(services: Services, app: App, sha: str, target: str, output: StepLog) -> BuildResult | None:
+    """Build and push; what went wrong where somebody has to mend it."""
     try:
         with services.sources.checkout(app.source, sha) as folder:
             request = BuildRequest(
@@ -84,24 +100,21 @@ def build_image(services: Services, app_name: str, sha: str) -> BuildResult:
                 labels=_labels(services, app, sha),
                 platform=app.platform,
             )
-            services.builder.build(request, output.append)
-        services.builder.push(target, output.append)
+            services.builder.build(request, output)
+        services.builder.push(target, output)
     except Permanent as error:
         return _failed(services, str(error), output)
     except Transient as error:
         raise Transient(services.redact(str(error)), error.retry_after) from None
     finally:
         _remove(services, target)
-    pushed = services.registry.find(app.image, place.reference.tag or "")
-    if pushed is None:
-        raise Permanent(f"{target} was pushed, but the registry does not have it: look at the registry's log.")
-    return BuildResult(_named(place.reference, pushed), built=True)
+    return None
 
 
-def _failed(services: Services, error: str, output: deque[str]) -> BuildResult:
-    """Redacted here, since the result is stored: a build may print whatever it was given."""
+def _failed(services: Services, error: str, output: StepLog) -> BuildResult:
+    """Redacted, since the result is stored: a build may print whatever it was given."""
     paragraph = error.partition("\n\n")[0]  # the builder's last lines follow; they are evidence
-    evidence = tuple(services.redact(line) for line in output)
+    evidence = output.last(EVIDENCE_LINES)
     return BuildResult(None, built=False, reason=services.redact(paragraph), evidence=evidence)
 
 

@@ -48,7 +48,7 @@ def release(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
 def build(run: Run, services: Services, values: Mapping[str, Any]) -> BuildResult:
     """Build a commit's image; every app that shares the image joins this one build."""
     try:
-        return step(run, "build and push", lambda: building.build_image(services, values["app"], values["sha"]))
+        return step(run, building.STEP, lambda: building.build_image(services, values["app"], values["sha"], run.id))
     except SlipwayError as error:
         return BuildResult(None, built=False, reason=str(error), retry=not isinstance(error, Permanent))
 

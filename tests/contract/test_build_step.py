@@ -6,7 +6,7 @@ Real git, a registry stand-in, and the Docker adapter on an engine that answers 
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from bot.logs import Redactor
 from bot.sandbox.registry import Registry
 from bot.services import Services
 from bot.steps.build import REVISION, BuildResult, build_image
-from tests.config_fake import FakeConfig
+from tests.config_fake import FakeConfig, FakeJournal
 from tests.contract.test_registry_adapter import Site
 from tests.git_stage import TOKEN, GitStage, stage
 from tests.scripted_http import Answer, ScriptedServer
@@ -59,6 +59,7 @@ class Bench:
     engine: ScriptedServer
     registry: Registry
     seconds: float = 30
+    journal: FakeJournal = field(default_factory=FakeJournal)
 
     @property
     def image(self) -> str:
@@ -80,13 +81,14 @@ class Bench:
             chat=unused,
             clock=SystemClock(),
             queue=unused,
+            journal=self.journal,
             config_name="org/config",
             github_url=self.stage.server.url,
             rollout_timeout=1,
             dashboard_url=None,
             redact=Redactor(["hunter2-hunter2"]),
         )
-        return build_image(services, "site", sha)
+        return build_image(services, "site", sha, f"build/site/{sha}/1")
 
     def failure(self, sha: str, **places: str) -> SlipwayError | BuildResult:
         """How it ended: an error that passes by itself, or the result that says what somebody has to mend."""

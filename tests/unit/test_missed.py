@@ -36,6 +36,7 @@ def services(config: FakeConfig, queue: FakeQueue) -> Services:
         clusters=away,
         clock=SystemClock(),
         queue=queue,
+        journal=away,
         config_name="acme/config",
         github_url="https://github.com",
         rollout_timeout=600,

@@ -18,7 +18,7 @@ function ago(moment) {
 }
 
 function tellTimes(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
+  for (const time of root.querySelectorAll("time[datetime]:not(.clock)")) {
     const words = ago(time.dateTime);
     if (time.textContent !== words) time.textContent = words;
   }
@@ -36,9 +36,27 @@ function renew(before, after) {
   for (const child of [...after.children]) {
     const old = known.get(child.dataset.key);
     if (old.isEqualNode(child)) continue;
-    const inside = child.querySelector(":scope > tbody");
-    if (inside) renew(old.querySelector(":scope > tbody"), inside);
-    else old.replaceWith(child);
+    const inside = child.querySelector(":scope > tbody, :scope > [data-renew]");
+    const outside = old.querySelector(":scope > tbody, :scope > [data-renew]");
+    if (inside && outside) renew(outside, inside);
+    else exchange(old, child);
+  }
+}
+
+// What somebody opened or closed stays so, and a log stays where it was scrolled to: at its end, which moves on, or
+// so far above it.
+function exchange(old, child) {
+  const scrolled = new Map();
+  for (const part of old.querySelectorAll("details[id], pre[id]")) {
+    const heir = child.querySelector(`#${CSS.escape(part.id)}`);
+    if (!heir) continue;
+    if (part.tagName === "DETAILS") heir.open = part.open;
+    else scrolled.set(heir, { up: part.scrollTop, height: part.scrollHeight, focused: part === document.activeElement });
+  }
+  old.replaceWith(child);
+  for (const [log, { up, height, focused }] of scrolled) {
+    if (up < 0) log.scrollTop = up - (log.scrollHeight - height);
+    if (focused) log.focus({ preventScroll: true });
   }
 }
 

@@ -63,6 +63,10 @@ CREATE OR REPLACE TRIGGER slipway_ring AFTER INSERT OR UPDATE OF status ON {SCHE
 """A job was stored, or its lane is free again. Equal notifications of a transaction are sent once."""
 
 
+SAID_COLUMNS = "(job TEXT PRIMARY KEY, step TEXT, text TEXT, left_out BIGINT, began BIGINT, at BIGINT)"
+"""Times are milliseconds since 1970."""
+
+
 def normalise_url(database_url: str) -> str:
     """``DATABASE_URL`` as SQLAlchemy reads it: PostgreSQL through psycopg 3, SQLite as it is.
 
@@ -167,6 +171,7 @@ def migrate(database_url: str) -> None:
                 connection.execute(
                     sa.text(f"CREATE TABLE IF NOT EXISTS {_probe(engine)} (id INTEGER PRIMARY KEY, at TEXT)")
                 )
+                connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {said(engine)} {SAID_COLUMNS}"))
                 connection.execute(sa.text(_STAMP_BY_THE_MILLISECOND if path is not None else _RING))
     finally:
         engine.dispose()
@@ -194,6 +199,11 @@ def check_writable(engine: sa.Engine) -> None:
     statement = f"INSERT INTO {_probe(engine)} VALUES (1, CURRENT_TIMESTAMP) {update}"  # noqa: S608 - our own words
     with database_errors("write to the database"), engine.begin() as connection:
         connection.execute(sa.text(statement))
+
+
+def said(engine: sa.Engine) -> str:
+    """The table of what steps say (``journal``): a row a job, of its last step that says anything."""
+    return "slipway_said" if engine.dialect.name == "sqlite" else f"{SCHEMA}.slipway_said"
 
 
 def _probe(engine: sa.Engine) -> str:

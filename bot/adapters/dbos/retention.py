@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 from dbos._sys_db import SystemDatabase
 
-from bot.adapters.dbos.database import SCHEMA, database_errors
+from bot.adapters.dbos.database import SCHEMA, database_errors, said
 
 log = structlog.get_logger()
 
@@ -21,6 +21,9 @@ KEPT_DAYS = {"reconcile": 2, "drift": 2, "delivery": 14}
 """By workflow. GitHub itself remembers a delivery for three days."""
 
 KEPT_DAYS_OTHERWISE = 180
+
+SAID_DAYS = 14
+"""What a step said (its last lines) is the largest thing that is stored of a job, and soon of no more use."""
 
 AT_ONCE = 500
 """Rows that one transaction deletes: others want to write meanwhile."""
@@ -41,6 +44,7 @@ def forget(database: SystemDatabase, now: float | None = None) -> int:
         while jobs := _old(database, now):
             _delete(database, jobs)
             forgotten += len(jobs)
+        _forget_what_was_said(database, now)
     if forgotten:
         log.info("forgot old jobs", count=forgotten)
     return forgotten
@@ -66,3 +70,9 @@ def _delete(database: SystemDatabase, jobs: list[str]) -> None:
         for table in TABLES:
             statement = f"DELETE FROM {prefix}{table} WHERE workflow_uuid IN :ids"  # noqa: S608 - our own words
             connection.execute(sa.text(statement).bindparams(ids))
+
+
+def _forget_what_was_said(database: SystemDatabase, now: float) -> None:
+    statement = f"DELETE FROM {said(database.engine)} WHERE at < :before"  # noqa: S608 - our own words
+    with database.engine.begin() as connection:
+        connection.execute(sa.text(statement), {"before": int(1000 * (now - SAID_DAYS * DAY_SECONDS))})
