@@ -11,6 +11,7 @@ from bot.services import Services
 from bot.steps.people import Approval, approval_of_commit
 from bot.steps.report import report_failure, report_on_promotion, report_progress, set_environment_status
 from bot.steps.rollback import arrived, is_rollback
+from bot.steps.rollout import wanted_of
 from bot.steps.state import SHARED, Place, deployment, look, manifest_files, rollback_of
 from bot.steps.take_back import UnapprovedMerge, puts_back, unapproved_merge
 
@@ -40,9 +41,32 @@ class Subject:
     to_take_back: UnapprovedMerge | None = None
 
 
-def subject_of(services: Services, app: str, environment: str, commit_sha: str) -> Subject:
-    """Read what a sync of this commit is about, and who approved it."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to be synced.
+
+    Attributes:
+        wanted: the config commit that the app's environment shall match now.
+        subject: what the sync's own commit is about; None where another one is wanted.
+    """
+
+    wanted: str | None
+    subject: Subject | None
+
+
+def see(services: Services, app: str, environment: str, commit: str) -> Seen:
+    """See whether a commit is still the one to be synced, and what it is about."""
     place = look(services.config, app, environment)
+    wanted = wanted_of(services, place, commit)
+    return Seen(wanted, _subject(services, place, commit) if wanted == commit else None)
+
+
+def subject_of(services: Services, app: str, environment: str, commit: str) -> Subject:
+    """Read what a sync of this commit is about, and who approved it."""
+    return _subject(services, look(services.config, app, environment), commit)
+
+
+def _subject(services: Services, place: Place, commit_sha: str) -> Subject:
     commit = services.config.commit(commit_sha)
     if commit is None:
         raise Permanent(f"The config commit {commit_sha} is not on the config branch any more.")
@@ -50,7 +74,7 @@ def subject_of(services: Services, app: str, environment: str, commit_sha: str) 
     before = _release_before(services, place, commit)
     gated = place.environment.gate is Gate.PULL_REQUEST
     approval = approval_of_commit(services, place, commit) if gated else Approval()
-    following = place.catalog.next_environment(environment)
+    following = place.catalog.next_environment(place.environment.name)
     brought = there.release is not None and (before is None or before.sha != there.release.sha)
     moved_on = there.release is not None and arrived(services.config, place, commit, there.release) is not None
     return Subject(

@@ -12,7 +12,7 @@ from bot.facts import Applied, Diagnosis, Rollout, Target
 from bot.releases import Outcome
 from bot.services import Services
 from bot.steps.objects import bases_of, objects_of
-from bot.steps.state import deployment, look, outcome
+from bot.steps.state import Place, deployment, look, outcome
 
 LOOK_SECONDS = 5.0
 """How long one look at a rollout may wait for news."""
@@ -48,10 +48,14 @@ def wanted_commit(services: Services, app: str, environment: str, commit: str) -
     Raises:
         Transient: ``commit`` has not reached the mirror yet (GitHub tells of a merge before git shows it).
     """
-    deployed = look(services.config, app, environment).deployed
+    return wanted_of(services, look(services.config, app, environment), commit)
+
+
+def wanted_of(services: Services, place: Place, commit: str) -> str | None:
+    """The same, where one has just looked."""
     if services.config.commit(commit) is None:
         raise Transient(f"The config commit {commit} cannot be fetched yet.")
-    return None if deployed.waiting else deployed.changed_in
+    return None if place.deployed.waiting else place.deployed.changed_in
 
 
 def apply(services: Services, app: str, environment: str, commit: str) -> AppliedSet:

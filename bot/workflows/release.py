@@ -19,7 +19,7 @@ from bot.steps.build import BuildResult
 from bot.steps.enter import Entered, Entry, enter
 from bot.steps.requested import Asked
 from bot.workflows.notify import announce
-from bot.workflows.stepping import SERVING, failed, step, tell
+from bot.workflows.stepping import SERVING, Telling, failed, step, tell
 
 LOG = structlog.get_logger()
 
@@ -32,17 +32,24 @@ def release(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         if wanted.newer is not None:
             run.start(release_job(app, wanted.newer))
             return Ended("superseded", f"the branch moved on to {wanted.newer}")
+        image = build_job(app, wanted.image, sha, values["attempt"])
+        run.start(image)
         merge = step(run, "ask who merged it", lambda: source.describe_merge(services, app, sha))
     except SlipwayError as error:
         return failed(error)
-    tell(run, "say that it is being built", lambda: _say_building(services, app, merge, wanted.first_environment))
-    built: BuildResult = run.call(build_job(app, wanted.image, sha, values["attempt"]))
+    telling = Telling(
+        run,
+        "say that it is being built",
+        lambda: _say_building(services, app, merge, wanted.first_environment),
+    )
+    built: BuildResult = run.call(image)
     if built.image is None:
+        telling.end()
         failure = Failure("The build", built.reason, SERVING, built.evidence, run.id)
         _tell_release_failed(run, services, app, merge, wanted.first_environment, failure)
         return Ended("failed", built.reason, retry=built.retry)
     made = Release(app, built.image, merge)
-    return bring_in(run, services, made, wanted.first_environment)
+    return bring_in(run, services, made, wanted.first_environment, telling=telling)
 
 
 def build(run: Run, services: Services, values: Mapping[str, Any]) -> BuildResult:
@@ -53,14 +60,26 @@ def build(run: Run, services: Services, values: Mapping[str, Any]) -> BuildResul
         return BuildResult(None, built=False, reason=str(error), retry=not isinstance(error, Permanent))
 
 
-def bring_in(run: Run, services: Services, made: Release, environment: str, asked: Asked | None = None) -> Ended:
-    """Through the environment's gate; then the sync that makes it live, or a person's turn."""
-    try:
-        entered = step(run, f"bring it into {environment}", lambda: enter(services, made, environment, asked))
-    except SlipwayError as error:
-        failure = Failure(f"Bringing it to {environment}", str(error), SERVING, reference=run.id)
+def bring_in(
+    run: Run,
+    services: Services,
+    made: Release,
+    environment: str,
+    asked: Asked | None = None,
+    *,
+    telling: Telling | None = None,
+) -> Ended:
+    """Through the environment's gate; then the sync that makes it live, or a person's turn.
+
+    ``telling`` is what people are still being told of what went before.
+    """
+    entered = _entered(run, services, made, environment, asked)
+    if telling is not None:
+        telling.end()
+    if isinstance(entered, SlipwayError):
+        failure = Failure(f"Bringing it to {environment}", str(entered), SERVING, reference=run.id)
         _tell_release_failed(run, services, made.app, made.merge, environment, failure, made.image)
-        return failed(error)
+        return failed(entered)
     match entered:
         case Entered(entry=Entry.COMMITTED | Entry.PRESENT | Entry.UNCHANGED, commit=str(commit)):
             run.start(sync_job(made.app, environment, commit))
@@ -77,6 +96,15 @@ def bring_in(run: Run, services: Services, made: Release, environment: str, aske
         case _:
             LOG.info("not brought in", release=made.id, environment=environment, entry=entered.entry.value)
     return Ended("done", f"{entered.entry.value} in {environment}")
+
+
+def _entered(
+    run: Run, services: Services, made: Release, environment: str, asked: Asked | None
+) -> Entered | SlipwayError:
+    try:
+        return step(run, f"bring it into {environment}", lambda: enter(services, made, environment, asked))
+    except SlipwayError as error:
+        return error
 
 
 def _say_building(services: Services, app: str, merge: Merge, environment: str) -> None:

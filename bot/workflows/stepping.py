@@ -1,6 +1,9 @@
 """How every workflow runs a step, and what it does with an error."""
 
+import contextvars
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 import structlog
@@ -39,6 +42,42 @@ def tell(run: Run, name: str, function: Callable[[], None]) -> None:
         step(run, name, function)
     except SlipwayError as error:
         LOG.warning("could not tell", run=run.id, step=name, reason=str(error))
+
+
+class Telling:
+    """People are told in a thread of its own while the work goes on: GitHub's answers keep no release waiting.
+
+    ``end`` waits until they are told, so that what is said next stays the last word. Call it before that is said, and
+    before a job is started that has its own to say. A run that is taken up again tells in ``end`` what was not told.
+    """
+
+    def __init__(self, run: Run, name: str, function: Callable[[], None]) -> None:
+        self._run, self._name, self._function = run, name, function
+        self._begun: Future[None] | None = None
+        step(run, f"begin to {name}", self._begin)
+
+    def end(self) -> None:
+        """Wait until they are told. As ``tell``: that they cannot be told only goes to the log."""
+        tell(self._run, self._name, self._finish)
+
+    def _begin(self) -> None:
+        self._begun = future = Future[None]()
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            try:
+                future.set_result(context.run(self._function))
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the end is waited for
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="telling", daemon=True).start()
+
+    def _finish(self) -> None:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.result()
+        else:
+            self._function()  # another try, or the process that had begun it died
 
 
 def failed(error: SlipwayError) -> Ended:

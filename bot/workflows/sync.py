@@ -21,7 +21,7 @@ from bot.steps.rollout import AppliedSet
 from bot.steps.withdraw import withdraw
 from bot.workflows.notify import announce
 from bot.workflows.release import bring_in
-from bot.workflows.stepping import SERVING, failed, step, tell
+from bot.workflows.stepping import SERVING, Telling, failed, step, tell
 from bot.workflows.take_back import take_back
 
 LOG = structlog.get_logger()
@@ -31,22 +31,23 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     """Make one app in one environment match the config branch, and wait for the rollout."""
     app, environment, commit = values["app"], values["environment"], values["commit"]
     try:
-        wanted = step(run, "see what is wanted", lambda: rollout.wanted_commit(services, app, environment, commit))
-        if wanted != commit:
-            return _superseded(run, app, environment, wanted)
-        subject = step(run, "see what it is about", lambda: outcome.subject_of(services, app, environment, commit))
+        seen = step(run, "see what is wanted", lambda: outcome.see(services, app, environment, commit))
     except Permanent as error:
         return _unreadable(run, services, app, environment, commit, error)
     except SlipwayError as error:
         return failed(error)
+    subject = seen.subject
+    if subject is None:
+        return _superseded(run, app, environment, seen.wanted)
     if subject.to_take_back is not None:
         taken_back = take_back(run, services, app, environment, subject.to_take_back)
         if taken_back is not None:
             return taken_back
-    tell(run, "say that it rolls out", lambda: outcome.tell_rolling_out(services, app, environment, subject))
+    begun = Telling(run, "say that it rolls out", lambda: outcome.tell_rolling_out(services, app, environment, subject))
     if subject.unapproved:
         tell(run, "say unapproved", lambda: outcome.tell_unapproved(services, app, environment, commit, subject))
     result = _roll_out(run, services, app, environment, commit)
+    begun.end()
     if result.outcome is Outcome.SUPERSEDED:
         return _superseded(run, app, environment, result.newer)
     return _conclude(run, services, values, subject, result)
