@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from bot.budget import Budget
 from bot.facts import (
     Applied,
     BuildRequest,
@@ -44,6 +45,10 @@ class Forge(Protocol):
 
     def identity(self) -> Person | None:
         """Who the bot is, or None where the API will not say."""
+        ...
+
+    def budgets(self) -> tuple[Budget, ...]:
+        """What is left of the requests of this hour, as the last answers told. Asks nothing."""
         ...
 
     def account(self, login: str) -> Person | None:

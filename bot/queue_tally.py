@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bot.budget import Budget
+
 WINDOW_SECONDS = 3600
 """How far back finished work is counted."""
 
@@ -34,9 +36,15 @@ class Tally:
         ended: (workflow, outcome) -> jobs that ended within the last hour.
         steps: the last hour's steps.
         reconciled_at: when the last reconcile ended (seconds since 1970), or None.
+        rollouts: (environment, outcome) -> syncs that ended within the last hour.
+        drifted: environment -> places (apps, and the shared files) that have drifted, of those compared.
+        budgets: what GitHub still answers.
     """
 
     moving: tuple[Moving, ...]
     ended: dict[tuple[str, str], int]
     steps: tuple[StepTime, ...]
     reconciled_at: float | None
+    rollouts: dict[tuple[str, str], int]
+    drifted: dict[str, int]
+    budgets: tuple[Budget, ...]

@@ -59,7 +59,38 @@ def _families(tally: Tally) -> Iterator[Metric]:
         runs.add_metric((step.step,), step.count)
         seconds.add_metric((step.step,), step.seconds)
     yield from (jobs, oldest, ended, runs, seconds)
+    yield from _places(tally)
+    yield from _budgets(tally)
     if tally.reconciled_at is not None:
         reconciled = GaugeMetricFamily("slipway_last_reconcile_timestamp_seconds", "When the last reconcile ended")
         reconciled.add_metric([], tally.reconciled_at)
         yield reconciled
+
+
+def _places(tally: Tally) -> Iterator[Metric]:
+    rollouts = GaugeMetricFamily(
+        "slipway_rollouts_ended_last_hour",
+        "Rollouts that ended within the last hour",
+        labels=("environment", "outcome"),
+    )
+    for (environment, outcome), count in tally.rollouts.items():
+        rollouts.add_metric((environment, outcome), count)
+    drifted = GaugeMetricFamily(
+        "slipway_drifted_places", "Apps whose objects are not as the config branch says", labels=("environment",)
+    )
+    for environment, count in tally.drifted.items():
+        drifted.add_metric((environment,), count)
+    yield from (rollouts, drifted)
+
+
+def _budgets(tally: Tally) -> Iterator[Metric]:
+    limit = GaugeMetricFamily("slipway_github_budget_limit", "Requests GitHub answers in an hour", labels=("account",))
+    remaining = GaugeMetricFamily("slipway_github_budget_remaining", "Requests of these left", labels=("account",))
+    reset = GaugeMetricFamily(
+        "slipway_github_budget_reset_timestamp_seconds", "When all of them are there again", labels=("account",)
+    )
+    for budget in tally.budgets:
+        limit.add_metric((budget.account,), budget.limit)
+        remaining.add_metric((budget.account,), budget.remaining)
+        reset.add_metric((budget.account,), budget.resets_at)
+    yield from (limit, remaining, reset)

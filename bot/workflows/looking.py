@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot import events
+from bot.budget import BUDGETS, Budgets
 from bot.errors import SlipwayError
 from bot.facts import Job
 from bot.jobs import Ended, drift_job
@@ -34,6 +35,7 @@ def reconcile(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         run.start(drift_job(int(occasion)))
     ended = _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
     tell(run, "have failed deliveries sent again", lambda: redeliver_failed(services, occasion))
+    step(run, BUDGETS, lambda: Budgets(services.forge.budgets()))  # for /metrics, which reads what steps returned
     return ended
 
 

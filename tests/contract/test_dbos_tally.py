@@ -51,6 +51,7 @@ def test_an_empty_queue_counts_nothing(processes: Processes) -> None:
     with closing(QueueTally(processes.url)) as counter:
         found = counter.count()
     assert (found.moving, found.ended, found.steps) == ((), {}, ())
+    assert (found.rollouts, found.drifted, found.budgets) == ({}, {}, ())
 
 
 def test_finished_work_is_forgotten_in_its_time_and_nothing_else_is(processes: Processes) -> None:

@@ -52,6 +52,17 @@ def test_repository_tells_its_branch_and_visibility(scene: Stage, forge: GitHubF
     assert forge.repository("org/secret") == Repository("org/secret", "main", private=True)
 
 
+def test_the_budget_is_what_the_last_answer_told(scene: Stage, forge: GitHubForge) -> None:
+    assert forge.budgets() == ()
+    forge.repository(REPO)
+    (before,) = forge.budgets()
+    with pytest.raises(Permanent):
+        forge.repository("org/nowhere")
+    (after,) = forge.budgets()
+    assert (before.account, before.limit, after.remaining) == ("token", 5000, before.remaining - 1)
+    assert after.resets_at > after.seen_at >= before.seen_at > 0
+
+
 def test_repository_hidden_from_the_bot_is_named(scene: Stage, forge: GitHubForge) -> None:
     scene.forge.create_repo("org/hidden", private=True)
     with pytest.raises(Permanent, match="org/hidden"):

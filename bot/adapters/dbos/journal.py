@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.adapters.dbos.database import SCHEMA, database_errors, open_engine, said
-from bot.adapters.dbos.serializer import JsonSerializer, UnreadableRecord
+from bot.adapters.dbos.serializer import read_record
 from bot.progress import Output, Progress, StepDone
 
 TELLING = "watch the rollout"
@@ -71,7 +71,9 @@ class DbosJournal:
         for job, name, began, ended, failed, result in self._rows(
             _STEPS.format(steps=self._steps), jobs, telling=f"{TELLING}%"
         ):
-            steps[job].append(StepDone(name, _seconds(began or ended), _seconds(ended), bool(failed), _read(result)))
+            steps[job].append(
+                StepDone(name, _seconds(began or ended), _seconds(ended), bool(failed), read_record(result))
+            )
         outputs = {
             job: Output(step, text, left_out, _seconds(began), _seconds(at))
             for job, step, text, left_out, began, at in self._rows(
@@ -104,11 +106,3 @@ class DbosJournal:
 
 def _seconds(milliseconds: float) -> float:
     return float(milliseconds) / 1000
-
-
-def _read(result: str | None) -> Any:
-    """A result, or nothing where another version wrote it."""
-    try:
-        return None if result is None else JsonSerializer().deserialize(result)
-    except UnreadableRecord:
-        return None

@@ -68,6 +68,14 @@ class JsonSerializer(Serializer):
         return decode(json.loads(serialized_data))
 
 
+def read_record(text: object) -> Any:
+    """A stored value for those who only look; None where there is none, or another version wrote it."""
+    try:
+        return None if text is None else JsonSerializer().deserialize(str(text))
+    except UnreadableRecord:
+        return None
+
+
 def storable(value: Any) -> Any:
     """The value as a replay would read it.
 

@@ -6,12 +6,15 @@ Times of rows are milliseconds since 1970 (``dbos/_schemas/system_database.py``)
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.adapters.dbos.database import SCHEMA, database_errors, open_engine
-from bot.adapters.dbos.serializer import JsonSerializer, UnreadableRecord
+from bot.adapters.dbos.drift_tally import DriftTally
+from bot.adapters.dbos.serializer import read_record
+from bot.budget import BUDGETS, Budgets, newest
 from bot.jobs import Ended
 from bot.queue_tally import WINDOW_SECONDS, Moving, StepTime, Tally
 
@@ -27,6 +30,7 @@ class QueueTally:
 
     def __init__(self, database_url: str) -> None:
         self._engine = open_engine(database_url, patience=4, connections=1, full_sync=False)
+        self._drifts = DriftTally()
         self._prefix = "" if self._engine.dialect.name == "sqlite" else f"{SCHEMA}."
 
     def count(self) -> Tally:
@@ -38,18 +42,22 @@ class QueueTally:
         """
         now = time.time()
         with database_errors("count its jobs"), self._engine.connect() as connection:
+            ended = list(self._ended(connection, now))
             return Tally(
                 moving=tuple(self._moving(connection, now)),
-                ended=self._ended(connection, now),
+                ended=dict(Counter((name, outcome) for _, name, outcome in ended)),
                 steps=tuple(self._steps(connection, now)),
                 reconciled_at=self._reconciled_at(connection),
+                rollouts=_rollouts(ended),
+                drifted=self._drifts.count(partial(self._rows, connection)),
+                budgets=newest(self._budgets(connection, now)),
             )
 
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()
 
-    def _rows(self, connection: sa.Connection, statement: str, **values: float) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, connection: sa.Connection, statement: str, **values: float | str) -> Iterator[tuple[Any, ...]]:
         tables = {"jobs": "workflow_status", "outputs": "workflow_output", "steps": "operation_outputs"}
         text = statement.format(**{name: self._prefix + table for name, table in tables.items()})
         yield from (tuple(row) for row in connection.execute(sa.text(text), values))
@@ -67,13 +75,14 @@ class QueueTally:
             found[key] = Moving(*key, before.count + int(count), max(before.oldest_seconds, age))
         yield from found.values()
 
-    def _ended(self, connection: sa.Connection, now: float) -> dict[tuple[str, str], int]:
+    def _ended(self, connection: sa.Connection, now: float) -> Iterator[tuple[str, str, str]]:
+        """Job, workflow, outcome."""
         statement = (
-            "SELECT name, status, coalesce(job.output, apart.output) FROM {jobs} job "
+            "SELECT job.workflow_uuid, name, status, coalesce(job.output, apart.output) FROM {jobs} job "
             "LEFT JOIN {outputs} apart ON apart.workflow_uuid = job.workflow_uuid WHERE completed_at > :since"
         )
-        rows = self._rows(connection, statement, since=1000 * (now - WINDOW_SECONDS))
-        return dict(Counter((str(name), _outcome(str(status), output)) for name, status, output in rows))
+        for job, name, status, output in self._rows(connection, statement, since=1000 * (now - WINDOW_SECONDS)):
+            yield str(job), str(name), _outcome(str(status), output)
 
     def _steps(self, connection: sa.Connection, now: float) -> Iterator[StepTime]:
         statement = (
@@ -82,6 +91,17 @@ class QueueTally:
         )
         for name, count, milliseconds in self._rows(connection, statement, since=1000 * (now - WINDOW_SECONDS)):
             yield StepTime(str(name), int(count), _seconds(milliseconds or 0))
+
+    def _budgets(self, connection: sa.Connection, now: float) -> Iterator[Budgets]:
+        statement = (
+            "SELECT output FROM {steps} WHERE completed_at_epoch_ms > :since AND function_name = :step "
+            "ORDER BY completed_at_epoch_ms DESC LIMIT 20"
+        )
+        since = 1000 * (now - WINDOW_SECONDS)
+        for (output,) in self._rows(connection, statement, since=since, step=BUDGETS):
+            read = read_record(output)
+            if isinstance(read, Budgets):
+                yield read
 
     def _reconciled_at(self, connection: sa.Connection) -> float | None:
         statement = "SELECT max(completed_at) FROM {jobs} WHERE name = 'reconcile' AND status = 'SUCCESS'"
@@ -93,12 +113,22 @@ def _seconds(milliseconds: float | str) -> float:
     return float(milliseconds) / 1000
 
 
+def _rollouts(ended: list[tuple[str, str, str]]) -> dict[tuple[str, str], int]:
+    """By environment and outcome."""
+    return dict(Counter((_environment_of(job), outcome) for job, name, outcome in ended if name == "sync"))
+
+
+def _environment_of(job: str) -> str:
+    """Where a sync was, by its id."""
+    match job.split("/"):
+        case ["sync", _, environment, *_] | ["shared", environment, *_]:
+            return environment
+    return ""
+
+
 def _outcome(status: str, output: object) -> str:
     """How a workflow says that it ended; ``failed`` where it could not even say so."""
     if status != "SUCCESS":
         return "failed"
-    try:
-        ended = JsonSerializer().deserialize(str(output)) if output is not None else None
-    except UnreadableRecord:
-        return "done"
+    ended = read_record(output)
     return ended.outcome if isinstance(ended, Ended) else "done"

@@ -6,6 +6,7 @@ safe for threads (it keeps the request in the connection), and GitHub asks for s
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from github.Repository import Repository
 from bot.adapters.github.connection import TIMEOUT, connection
 from bot.adapters.github.credentials import Credentials
 from bot.adapters.github.errors import FOREIGN, status_of, translate
+from bot.budget import Budget
 from bot.errors import SlipwayError
 
 T = TypeVar("T")
@@ -38,6 +40,7 @@ class GitHubClient:
         self._timeout = timeout
         self._lock = threading.RLock()
         self._connected: dict[str, _Connected] = {}
+        self._budgets: dict[str, Budget] = {}
 
     def of(self, repo: str, doing: str, question: Callable[[Repository], T], *, write: bool = False) -> T:
         """Ask about a repository; see ``ask``."""
@@ -61,11 +64,27 @@ class GitHubClient:
                     raise
             return self._try(self._credentials.token(about), about, doing, question, write=write)
 
+    def budgets(self) -> tuple[Budget, ...]:
+        """What GitHub's last answers told of the requests that are left, by account."""
+        with self._lock:
+            return tuple(self._budgets.values())
+
     def _try(self, token: str, about: str, doing: str, question: Callable[[Github], T], *, write: bool) -> T:
+        hub = self._hub(about, token)
         try:
-            return question(self._hub(about, token))
+            return question(hub)
         except FOREIGN as error:
             raise translate(error, doing, about, write=write) from error
+        finally:
+            self._note_budget(about, hub)
+
+    def _note_budget(self, about: str, hub: Github) -> None:
+        """PyGithub keeps the headers of its last answer; a limit below 0 where there was none that told."""
+        remaining, limit = hub.requester.rate_limiting
+        if limit > 0:
+            account = self._credentials.account(about)
+            resets_at = hub.requester.rate_limiting_resettime
+            self._budgets[account] = Budget(account, limit, remaining, resets_at, time.time())
 
     def _hub(self, about: str, token: str) -> Github:
         """The owner's client with its open connection; a new one where the token is new."""

@@ -15,6 +15,7 @@ from jwt.exceptions import PyJWTError
 from bot.adapters.github.answers import as_sent, person
 from bot.adapters.github.connection import TIMEOUT, connection
 from bot.adapters.github.errors import FOREIGN, status_of, translate
+from bot.budget import EVERYTHING
 from bot.errors import Permanent
 from bot.releases import Person
 
@@ -36,6 +37,10 @@ class Credentials(Protocol):
 
     def renew(self, about: str, token: str) -> bool:
         """Told that GitHub refused the token: whether ``token()`` will give another one."""
+        ...
+
+    def account(self, about: str) -> str:
+        """Whose budget of requests one about it uses up, see ``bot.budget``."""
         ...
 
     def bot(self) -> Person | None:
@@ -60,6 +65,10 @@ class TokenCredentials:
     def renew(self, about: str, token: str) -> bool:  # noqa: ARG002 - there is no other
         """Never: only a person can replace it."""
         return False
+
+    def account(self, about: str) -> str:  # noqa: ARG002 - one budget for all
+        """The token's."""
+        return EVERYTHING
 
     def bot(self) -> Person | None:
         """Unknown here: the token's account is asked from the API."""
@@ -112,6 +121,10 @@ class AppCredentials:
             if issued is not None and issued.token == token:
                 del self._issued[_owner(about)]
         return True
+
+    def account(self, about: str) -> str:
+        """The owner's, whose installation it is."""
+        return _owner(about)
 
     def bot(self) -> Person | None:
         """The App's bot account, ``slug[bot]``; with its id where the users' API is open to the public."""

@@ -19,6 +19,7 @@ from bot.adapters.github.client import GitHubClient
 from bot.adapters.github.connection import TIMEOUT
 from bot.adapters.github.credentials import Credentials
 from bot.adapters.github.errors import status_of, words_of
+from bot.budget import Budget
 from bot.errors import Permanent, Refused, SlipwayError, UnknownOutcome
 from bot.facts import Commit, Comparison, PullRequest, Repository, Review, StatusState
 from bot.releases import FULL_SHA, Person
@@ -74,6 +75,10 @@ class GitHubForge:
         self._remembered = lru_cache(COMPARISONS)(self._compare)
 
     # ---------------------------------------------------------------- who
+
+    def budgets(self) -> tuple[Budget, ...]:
+        """What is left of the requests of this hour."""
+        return self._client.budgets()
 
     def identity(self) -> Person | None:
         """The account of the token or of the App; asked once."""
