@@ -1,6 +1,7 @@
 """Which adapter serves which port in a worker. It knows both sides and decides nothing."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,10 @@ from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.wiring import QUEUES
 from bot.workflows import WORKFLOWS
+
+SWITCH_SECONDS = 0.001
+"""How long a thread that reads manifests may keep one waiting that has an answer to deal with; Python's own 5 ms add up
+over a release's answers."""
 
 
 def queue_specs() -> tuple[QueueSpec, ...]:
@@ -135,6 +140,7 @@ class WorkerProcess:
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._timer.start()
         self._worker.run()
 

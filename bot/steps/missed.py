@@ -36,7 +36,7 @@ from bot.steps.entries import lifted_releases, missing_entries
 from bot.steps.open_promotions import looks_at, of_pull_requests, troubled_by_push
 from bot.steps.prune import removals
 from bot.steps.source import tracked_branch
-from bot.steps.state import CATALOG, HOLDS, SHARED, catalog_now, deployment, outcome, read_catalog, shared_app
+from bot.steps.state import CATALOG, HOLDS, SHARED, deployment, outcome, read_catalog, shared_app
 from bot.steps.wanted import wanted_head
 
 LOG = structlog.get_logger()
@@ -101,9 +101,10 @@ def _after_hold(services: Services, head: str) -> Iterator[Job]:
 
 
 def _after_push_to_source(services: Services, repo: str, branch: str) -> tuple[Job, ...]:
-    catalog = catalog_now(services.config)
+    head = services.config.fetch()
+    catalog = read_catalog(services.config, head)
     apps = [app for app in catalog.apps if app.source == repo and tracked_branch(services, app) == branch]
-    return _due(services.queue, _releases(services, catalog, apps))
+    return _due(services.queue, _releases(services, head, catalog, apps))
 
 
 def _after_merge(services: Services, event: PullRequestChanged, repo: str, base: str, number: int) -> tuple[Job, ...]:
@@ -146,7 +147,7 @@ def missed_jobs_of(services: Services, app_name: str, change: str) -> tuple[Job,
         services,
         lambda: lifted_releases(services, head, catalog, app, change),
         lambda: of_pull_requests(services, head, app.name),
-        lambda: _releases(services, catalog, [app]),
+        lambda: _releases(services, head, catalog, [app]),
         lambda: missing_entries(services, head, catalog, app),
     )
 
@@ -203,9 +204,8 @@ def _removals(services: Services, head: str) -> Iterator[Job]:
     return (prune_job(*removal) for removal in removals(services, head))
 
 
-def _releases(services: Services, catalog: Catalog, apps: Iterable[App]) -> Iterator[Job]:
+def _releases(services: Services, head: str, catalog: Catalog, apps: Iterable[App]) -> Iterator[Job]:
     """One for each app whose newest merge that concerns it has not entered the first environment."""
-    head = services.config.fetch()
     for app in apps:
         try:
             job = _release(services, catalog, app, head)
@@ -229,7 +229,7 @@ def _release(services: Services, catalog: Catalog, app: App, head: str) -> Job |
 
 def _all_releases(services: Services, head: str) -> Iterator[Job]:
     catalog = read_catalog(services.config, head)
-    return _releases(services, catalog, catalog.apps)
+    return _releases(services, head, catalog, catalog.apps)
 
 
 def _all_entries(services: Services, head: str) -> Iterator[Job]:

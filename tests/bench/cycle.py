@@ -64,6 +64,7 @@ def _to_staging(app: AppWorld, number: int) -> float:
     took = time.perf_counter() - began
     app.await_live("staging", sha)
     until("the promotion", lambda: _promotion(app, sha))
+    until("quiet", lambda: _quiet(app.world))  # as it is around the floor
     return took
 
 

@@ -117,7 +117,7 @@ class Worker:
         )
         self._watchdog = Watchdog(self._lock, end_process)
         self._reaper = Reaper(self._dbos, self._lock, reaper_seconds)
-        self._listener = Listener(database_url, bells, self._settings.awaited)
+        self._listener = Listener(database_url, self._lock.worker_id, bells, self._settings.awaited)
 
     @property
     def worker_id(self) -> str:

@@ -24,11 +24,9 @@ log = structlog.get_logger()
 EAR = "slipway-doorbell"
 """What the listening connection calls itself, for whoever looks at ``pg_stat_activity``."""
 
-GAP_SECONDS = 0.05
-"""Between two questions: a busy database would be asked without end."""
-
 LISTEN_SECONDS = 0.02
-"""How often SQLite's counter is read while there is work; that takes microseconds, and a thread to be woken."""
+"""How often SQLite's counter is read while there is work; that takes microseconds, and a thread to be woken. On
+PostgreSQL the pause between two questions: a busy database would be asked without end."""
 
 DOZE_SECONDS = 0.1
 """How often it is read when nothing has changed for ``QUIET_SECONDS``."""
@@ -50,10 +48,14 @@ SELECT name FROM {schema}queues AS queue WHERE EXISTS (
         WHERE other.queue_name = job.queue_name AND other.queue_partition_key = job.queue_partition_key
         AND other.status = 'PENDING' AND other.status IN ('ENQUEUED', 'PENDING')
     )
-)
+) AND (queue.worker_concurrency IS NULL OR queue.worker_concurrency > (
+    SELECT COUNT(*) FROM {schema}workflow_status AS own
+    WHERE own.queue_name = queue.name AND own.executor_id = ?
+    AND own.status = 'PENDING' AND own.status IN ('ENQUEUED', 'PENDING')
+))
 """
-"""The queues that have a job whose lane is free. The second condition on each status is that of the index: SQLite uses
-a partial index only where it finds its words again."""
+"""The queues that have a job whose lane is free, and for which this worker has room. The second condition on each
+status is that of the index: SQLite uses a partial index only where it finds its words again."""
 
 _ENDED = """
 SELECT workflow_uuid FROM {schema}workflow_status
@@ -69,12 +71,14 @@ class Listener:
 
     Args:
         database_url: as in ``DATABASE_URL``.
+        worker_id: whose room counts.
         bells: the queues' threads.
         awaited: the jobs whose end is waited for.
     """
 
-    def __init__(self, database_url: str, bells: Doorbells, awaited: Awaited) -> None:
+    def __init__(self, database_url: str, worker_id: str, bells: Doorbells, awaited: Awaited) -> None:
         self._url = database_url
+        self._worker_id = worker_id
         self._bells = bells
         self._awaited = awaited
         self._stopped = threading.Event()
@@ -88,7 +92,7 @@ class Listener:
         """Listen no more, and let go of the database."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join(NOTIFY_SECONDS + GAP_SECONDS)
+            self._thread.join(NOTIFY_SECONDS + LISTEN_SECONDS)
 
     def _listen(self) -> None:
         path = sqlite_path(self._url)
@@ -130,11 +134,11 @@ class Listener:
             while not self._stopped.is_set():
                 if any(True for _ in connection.notifies(timeout=NOTIFY_SECONDS, stop_after=1)):
                     self._changed(ask)
+                    self._stopped.wait(LISTEN_SECONDS)
 
     def _changed(self, ask: Ask) -> None:
-        self._bells.ring(str(name) for (name,) in ask(_READY, ()))
+        self._bells.ring(str(name) for (name,) in ask(_READY, (self._worker_id,)))
         awaited = self._awaited.ids()
         if awaited:
             marks = ", ".join("?" * len(awaited))
             self._awaited.tell(str(job_id) for (job_id,) in ask(_ENDED.replace("{ids}", marks), awaited))
-        self._stopped.wait(GAP_SECONDS)
