@@ -28,6 +28,7 @@ class Reviewed:
         frozen_until: RFC 3339, where it is approved but the environment is frozen.
         held: who holds the environment and why, where it is approved but held.
         closed: a person closed it without merging.
+        release: the release's id; None where that was not looked at.
     """
 
     app: str
@@ -38,6 +39,7 @@ class Reviewed:
     frozen_until: str | None = None
     held: str | None = None
     closed: bool = False
+    release: str | None = None
 
     @property
     def may_be_merged(self) -> bool:
@@ -76,6 +78,7 @@ def review(services: Services, number: int, *, show: bool = True) -> Reviewed:
         approved_by=verdict.by if approved else (),
         frozen_until=frozen.isoformat() if frozen else None,
         held=gates.because(held) if held else None,
+        release=release.id,
     )
     if show:
         _show(services, pull_request, verdict, gates.approved_but(held, frozen))

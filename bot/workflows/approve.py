@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.errors import SlipwayError
 from bot.jobs import Ended, sync_job
+from bot.log_context import about
 from bot.messages import Failure
 from bot.ports import Run
 from bot.services import Services
@@ -28,6 +29,7 @@ def approve(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         if occasion.startswith(tending.IN_ORDER_SINCE):
             tell(run, "say that it is in order", lambda: tending.say_in_order(services, number, occasion))
         reviewed = step(run, "read the reviews", lambda: approving.review(services, number))
+        about(reviewed.release)
         if reviewed.merge_sha is not None:
             return _merged(run, number, reviewed, reviewed.merge_sha)
         if not reviewed.may_be_merged:

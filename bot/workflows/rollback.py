@@ -8,6 +8,7 @@ import structlog
 
 from bot.errors import SlipwayError
 from bot.jobs import Ended, sync_job
+from bot.log_context import about
 from bot.messages import Failure
 from bot.ports import Run
 from bot.releases import Outcome
@@ -30,6 +31,7 @@ def rollback(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     asked = Asked(values.get("by"), values.get("reason")) if values["to"] else None
     try:
         plan = step(run, "see what to go back to", lambda: _plan(services, values))
+        about(plan.left)
         if plan.why is not None or plan.to is None:
             return _stayed(run, services, values, plan)
         made = step(run, "go back", lambda: going.go_back(services, app, environment, plan, asked))

@@ -11,6 +11,7 @@ from bot.audit import UNAPPROVED
 from bot.errors import Permanent, SlipwayError
 from bot.facts import Rollout, RolloutState
 from bot.jobs import Ended, rollback_job, sync_job
+from bot.log_context import about
 from bot.messages import Failure
 from bot.ports import Run
 from bot.releases import Outcome
@@ -39,6 +40,7 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     subject = seen.subject
     if subject is None:
         return _superseded(run, app, environment, seen.wanted)
+    about(subject.release)
     if subject.to_take_back is not None:
         taken_back = take_back(run, services, app, environment, subject.to_take_back)
         if taken_back is not None:

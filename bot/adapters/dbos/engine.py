@@ -28,6 +28,8 @@ from bot.adapters.dbos.serializer import JsonSerializer, NotStorableError, stora
 from bot.adapters.dbos.worker_lock import PATIENCE_SECONDS, acquire
 from bot.adapters.dbos.worker_watchdog import Watchdog, end_process
 from bot.errors import Permanent, SlipwayError
+from bot.jobs import Ended
+from bot.log_context import context_of
 from bot.ports import Run
 
 log = structlog.get_logger()
@@ -207,8 +209,9 @@ class Worker:
     def _workflow(self, spec: WorkflowSpec) -> Callable[[Mapping[str, Any]], Any]:
         def workflow(job_input: Mapping[str, Any]) -> Any:
             run = DurableRun(self._settings)
-            with structlog.contextvars.bound_contextvars(job=run.id):
-                return _outcome(spec, run, job_input)
+            structlog.contextvars.clear_contextvars()  # whatever this thread ran before is over
+            structlog.contextvars.bind_contextvars(job=run.id, **context_of(job_input))
+            return _outcome(spec, run, job_input)
 
         return workflow
 
@@ -229,8 +232,9 @@ class Worker:
 
 def _outcome(spec: WorkflowSpec, run: DurableRun, job_input: Mapping[str, Any]) -> Any:
     """The workflow's result as it is stored. The only place that catches whatever a workflow raises."""
+    log.info("job begins")
     try:
-        return storable(spec.function(run, job_input))
+        result = storable(spec.function(run, job_input))
     except SlipwayError as error:
         log.warning("job failed", reason=str(error))
         raise
@@ -240,6 +244,11 @@ def _outcome(spec: WorkflowSpec, run: DurableRun, job_input: Mapping[str, Any]) 
     except Exception as error:
         log.exception("job failed unexpectedly")
         raise explained(f"The job {run.id}", error) from error
+    if isinstance(result, Ended):
+        log.info("job ended", outcome=result.outcome, detail=result.detail)
+    else:
+        log.info("job ended")
+    return result
 
 
 # ---------------------------------------------------------------- DBOS's log

@@ -33,6 +33,7 @@ from bot.adapters.dbos.queue import enqueue_options
 from bot.adapters.dbos.serializer import NotStorableError, UnreadableRecord, storable
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Job
+from bot.log_context import context_of
 
 log = structlog.get_logger()
 
@@ -93,14 +94,21 @@ class DurableRun:
             Permanent: also for any other exception: it is a mistake of ours, and its traceback is in the log.
             TypeError: the result cannot be stored; it names the step.
         """
+
+        def timed() -> T:
+            began = time.monotonic()
+            result = function()
+            log.info("step done", step=name, seconds=round(time.monotonic() - began, 3))
+            return result
+
         for attempt in range(1, attempts):
             try:
-                return self._recorded(_label(name, attempt), function)
+                return self._recorded(_label(name, attempt), timed)
             except (Transient, UnknownOutcome) as error:
                 pause = self._pause(attempt, error)
                 log.warning("step is tried again", step=name, attempt=attempt, pause=pause, reason=str(error))
                 self.sleep(pause)
-        return self._recorded(_label(name, attempts), function)
+        return self._recorded(_label(name, attempts), timed)
 
     def sleep(self, seconds: float) -> None:
         """Sleep durably: a restart sleeps only the rest. The clock of the machine counts, bounded by ``seconds``."""
@@ -125,6 +133,7 @@ class DurableRun:
             self._start_afresh(str(error))
         if started != job.id:
             self._start_afresh(f"it started {started} where it starts {job.id} now")
+        log.info("job known" if known else "job asked for", next=job.id, **context_of(job.input))
         self._settings.bells.ring([self._settings.queues[job.workflow]])
         return not known
 

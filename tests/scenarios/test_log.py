@@ -1,0 +1,48 @@
+"""The log of both processes: one release's id finds its whole way, from the webhook to ``latest``."""
+
+import json
+from typing import Any
+
+from tests.scenarios.world import Bot, World, until
+
+Line = dict[str, Any]
+
+
+def lines(bot: Bot) -> list[Line]:
+    """The log's lines; gunicorn's own are none of ours."""
+    return [json.loads(line) for line in bot.log().splitlines() if line.startswith("{")]
+
+
+def test_one_id_finds_every_stage_of_a_release(quiet: tuple[World, Bot]) -> None:
+    world, bot = quiet
+    bot.start()
+    app, other = world.add_app("traced"), world.add_app("beside")
+    sha = app.merge("Follow me")
+    app.approve(app.await_promotion(sha)["number"])
+    app.await_live("production", sha)
+    until("latest", lambda: world.digest(app.image, "latest"))
+    other.await_live("staging", other.merge("Another one"))
+    release = f"traced@{sha}"
+
+    def ours() -> list[Line]:
+        return [line for line in lines(bot) if line.get("release") == release]
+
+    until(
+        "the last job's end",
+        lambda: any(line["event"] == "job ended" and "latest is" in line.get("detail", "") for line in ours()),
+    )
+    found = ours()
+    steps = [line["step"] for line in found if line["event"] == "step done"]
+    for step in ("build and push", "bring it into staging", "apply", "watch the rollout", "record the outcome"):
+        assert step in steps, step
+    assert "merge the approved head" in steps
+    assert "tag latest" in steps
+    assert [line["environment"] for line in found if line.get("step") == "apply"] == ["staging", "production"]
+    began = [line["job"].partition("/")[0] for line in found if line["event"] == "job begins"]
+    assert {"release", "build"} <= set(began)
+    (asked,) = [line for line in found if line.get("next") == f"release/traced/{sha}/1" and "delivery" in line]
+    stored = [line for line in lines(bot) if line["event"] == "delivery stored"]
+    assert asked["delivery"] in [line["delivery"] for line in stored], "the delivery's line leads to the release"
+    assert [line for line in found if "beside" in json.dumps(line)] == []
+    ids = {line["job"] for line in found if line["job"].startswith("sync/")}
+    assert len(ids) == 2
