@@ -30,6 +30,7 @@ NEWEST = {
     "catalog": 10,
     "delivery": 20,
     "reconcile": 10,
+    "round": 5,
     "drift": 10,
 }
 """Workflow -> how many of its newest jobs are looked at. One that still waits behind so many newer ones is not seen."""
@@ -111,7 +112,7 @@ class Work:
     @property
     def routine(self) -> bool:
         """A look that found nothing to do: nobody wants to read about it."""
-        return self.kind in {"delivery", "reconcile", "drift"} and self.result == NOTHING
+        return self.kind in {"delivery", "reconcile", "round", "drift"} and self.result == NOTHING
 
 
 def activity(queue: Queue, redact: Callable[[str], str]) -> tuple[Work, ...]:
@@ -174,6 +175,7 @@ def _about_config(job_id: str) -> About:
         "command": f"Commands of a comment in {key.rpartition('/')[0]}",
         "delivery": f"Webhook {key}",
         "reconcile": "Look for what was missed",
+        "round": "Look at each app for what was missed",
         "drift": "Look for drift",
     }
     return About(looks.get(kind, job_id))
@@ -205,7 +207,7 @@ def _ending(record: JobRecord) -> tuple[str, str, tuple[str, ...]]:
 
 def _started(record: JobRecord, detail: str) -> str:
     """A delivery or a look names the jobs that it started: said in words."""
-    if record.workflow not in {"delivery", "reconcile"} or not re.fullmatch(r"\S+/\S+(?:, \S+/\S+)*", detail):
+    if record.workflow not in {"delivery", "reconcile", "round"} or not re.fullmatch(r"\S+/\S+(?:, \S+/\S+)*", detail):
         return detail
     started = [about(job_id).what for job_id in detail.split(", ")]
     return "started " + ", ".join(what[:1].lower() + what[1:] for what in started)

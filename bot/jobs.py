@@ -120,6 +120,15 @@ def reconcile_job(occasion: str) -> Job:
     return Job("reconcile", f"reconcile/{occasion}", "reconcile", {})
 
 
+def round_job(occasion: str, parts: int, pause: float) -> Job:
+    """Look at many apps in so many parts, with pauses (in seconds) in between; rounds never overlap."""
+    return Job("round", f"{ROUND}{occasion}/1", "round", {"parts": parts, "pause": pause})
+
+
+ROUND = "round/"
+"""How the id of a round begins."""
+
+
 def app_reconcile_job(app: str, change: str) -> Job:
     """Look for what a hold on one app kept out; ``change`` is the config commit that changed the hold."""
     return Job("reconcile", f"reconcile/{app}/{change}", f"reconcile/{app}", {"app": app, "change": change})

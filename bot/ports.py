@@ -413,6 +413,10 @@ class Queue(Protocol):
         """The jobs whose id starts with prefix, newest first."""
         ...
 
+    def known(self, ids: Sequence[str]) -> Mapping[str, JobRecord]:
+        """Those of the jobs that are known, by id: one question for many."""
+        ...
+
 
 class Journal(Protocol):
     """What jobs have done so far, for those who look on. The work itself never reads it."""

@@ -1,8 +1,9 @@
 """Everything a workflow or a step may touch, in one frozen bundle; ``wiring`` fills it, tests fill it with theirs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bot.memory import Memory
 from bot.ports import (
     Chat,
     Clock,
@@ -29,6 +30,8 @@ class Services:
         rollout_timeout: seconds a rollout may take.
         dashboard_url: base of links to the dashboard, or None where it has no public address.
         redact: hides secrets in text that came from a build or a pod.
+        reconcile_seconds: the interval of reconcile.
+        memory: what this process need not find out twice.
     """
 
     forge: Forge
@@ -48,6 +51,8 @@ class Services:
     rollout_timeout: float
     dashboard_url: str | None
     redact: Callable[[str], str]
+    reconcile_seconds: float = 120.0
+    memory: Memory = field(default_factory=Memory)
 
     def commit_url(self, sha: str) -> str:
         """The web page of a config repo commit."""

@@ -32,6 +32,7 @@ QUEUES: Mapping[str, str] = {
     "prune": "syncs",
     "effect": "looks",
     "drift": "looks",
+    "round": "looks",
     "rollback": "rollbacks",
     "notify": "messages",
 }

@@ -44,7 +44,7 @@ def queue_specs() -> tuple[QueueSpec, ...]:
         QueueSpec("builds", worker_concurrency=os.cpu_count() or 1),
         QueueSpec("approvals", worker_concurrency=8),
         QueueSpec("syncs", worker_concurrency=256),
-        QueueSpec("looks", worker_concurrency=4),
+        QueueSpec("looks", worker_concurrency=8),
         QueueSpec("rollbacks", worker_concurrency=64),
         QueueSpec("messages", worker_concurrency=8),
     )
@@ -94,6 +94,7 @@ def services(settings: Settings, queue: Queue, *, slot: str) -> Services:
         rollout_timeout=settings.rollout_timeout_seconds,
         dashboard_url=settings.public_url,
         redact=Redactor(settings.secrets()),
+        reconcile_seconds=settings.reconcile_seconds,
     )
 
 

@@ -138,7 +138,7 @@ class FakeConfig:
         return tuple(one for one in reachable if any(value.startswith(prefix) for value in one.all_trailers(trailer)))
 
     def contains(self, commit: str, ancestor: str) -> bool:
-        raise NotImplementedError
+        return ancestor in [one.sha for one in self.line[: self._at(commit) + 1]]
 
     def branch_tips(self, prefix: str) -> Mapping[str, str]:
         return {name: tip.sha for name, tip in self.branches.items() if name.startswith(prefix)}
@@ -194,6 +194,8 @@ class FakeQueue:
         found = [record for record in reversed(self.records) if record.id.startswith(prefix)]
         return tuple(found[:limit])
 
+    def known(self, ids: Sequence[str]) -> Mapping[str, JobRecord]:
+        return {record.id: record for record in self.records if record.id in set(ids)}
 
 @dataclass
 class FakeJournal:

@@ -17,6 +17,9 @@ GITHUB_KEEPS = timedelta(days=3)
 LOOK_BACK = timedelta(hours=1)
 """How far each look but the first goes back. Every attempt is an entry of its own, so what keeps failing stays in."""
 
+FEW_SOURCES = 50
+"""Of more source repos no look reads every log; their turns are rare, so each goes back as far as GitHub does."""
+
 REPOS_A_LOOK = 10
 """Source repos whose log one look reads, in turns: two requests each of the 5,000 an hour."""
 
@@ -28,15 +31,16 @@ def redeliver_failed(services: Services, occasion: str) -> None:
 
     Args:
         services: the ports.
-        occasion: of the reconcile: ``start-…``, where every log is read whole, or the number of the interval.
+        occasion: of the reconcile: ``start-…``, where every log of a few is read whole, or the number of the interval.
     """
     at_start = occasion.startswith("start-")
     if not at_start and not occasion.isdecimal():
         return
     sources = sorted({app.source for app in catalog_now(services.config).apps} - {services.config_name})
-    chosen = sources if at_start else turn(sources, int(occasion))
+    few = len(sources) <= FEW_SOURCES
+    chosen = (sources if few else []) if at_start else turn(sources, int(occasion))
     now = services.clock.now()
-    since = now - (GITHUB_KEEPS if at_start else LOOK_BACK)
+    since = now - (LOOK_BACK if few and not at_start else GITHUB_KEEPS)
     for delivery in services.deliveries.failed([services.config_name, *chosen], since):
         if is_due(delivery, now) and services.queue.job(f"delivery/{delivery.guid}") is None:
             _ask_again(services, delivery)

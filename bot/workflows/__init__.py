@@ -16,7 +16,7 @@ from bot.workflows.approve import approve
 from bot.workflows.command import command
 from bot.workflows.drift import drift
 from bot.workflows.effect import effect
-from bot.workflows.looking import catalog, delivery, reconcile
+from bot.workflows.looking import catalog, delivery, reconcile, round_
 from bot.workflows.notify import notify
 from bot.workflows.promote import promote
 from bot.workflows.prune import prune
@@ -38,6 +38,7 @@ WORKFLOWS: Mapping[str, Callable[[Run, Services, Mapping[str, Any]], Ended | Bui
     "notify": notify,
     "effect": effect,
     "drift": drift,
+    "round": round_,
     "prune": prune,
     "rollback": rollback,
 }

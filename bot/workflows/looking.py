@@ -1,6 +1,7 @@
-"""`delivery`, `reconcile` and `catalog`: they look at what is, and start what it asks for."""
+"""`delivery`, `reconcile`, `round` and `catalog`: they look at what is, and start what it asks for."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from bot import events
@@ -8,18 +9,26 @@ from bot.budget import BUDGETS, Budgets
 from bot.errors import SlipwayError
 from bot.facts import Job
 from bot.jobs import Ended, drift_job
+from bot.memory import ConfigLook
 from bot.ports import Run
 from bot.services import Services
 from bot.steps import missed
 from bot.steps.check_catalog import check_catalog
+from bot.steps.parts import Part
 from bot.steps.redeliver import redeliver_failed
 from bot.workflows.stepping import failed, step, tell
+
+NOTHING = "nothing to do"
 
 
 def delivery(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     """A webhook came: start what it is about. What it says is only where to look."""
     event = events.from_json(values["event"])
-    return _start(run, "see what the delivery is about", lambda: missed.jobs_for(services, event))
+    looks: list[ConfigLook] = []
+    ended = _start(run, "see what the delivery is about", lambda: missed.jobs_for(services, event, looks.append))
+    if looks and ended.outcome == "done":
+        services.memory.looked = looks[-1]
+    return ended
 
 
 def reconcile(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
@@ -33,10 +42,24 @@ def reconcile(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     occasion = run.id.rpartition("/")[2]
     if occasion.isdecimal():  # of the timer; one after a start or a hold's change comes in between
         run.start(drift_job(int(occasion)))
-    ended = _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services))
+    ended = _start(run, "compare what is with what was done", lambda: missed.missed_jobs(services, occasion))
     tell(run, "have failed deliveries sent again", lambda: redeliver_failed(services, occasion))
     step(run, BUDGETS, lambda: Budgets(services.forge.budgets()))  # for /metrics, which reads what steps returned
     return ended
+
+
+def round_(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
+    """Look at many apps, part by part: each once a round, and no two parts at once."""
+    parts = int(values["parts"])
+    found: list[str] = []
+    for number in range(parts):
+        if number:
+            run.sleep(values["pause"])
+        look = partial(missed.missed_jobs_in, services, Part(number, parts))
+        ended = _start(run, f"compare part {number + 1} of {parts}", look)
+        if ended.detail != NOTHING:
+            found.append(ended.detail)
+    return Ended("done", ", ".join(found) or NOTHING)
 
 
 def catalog(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
@@ -54,4 +77,4 @@ def _start(run: Run, name: str, look: Callable[[], tuple[Job, ...]]) -> Ended:
     except SlipwayError as error:
         return failed(error)
     started = [job.id for job in jobs if run.start(job)]
-    return Ended("done", ", ".join(started) if started else "nothing to do")
+    return Ended("done", ", ".join(started) if started else NOTHING)

@@ -1,6 +1,7 @@
 """How a command asks for a job and follows it to its end."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -30,6 +31,9 @@ class Working:
         return JobRecord(id, "sync", state, result, LONG_AGO, LONG_AGO, "worker-0")
 
     def jobs(self, prefix: str, *, limit: int = 100) -> tuple[JobRecord, ...]:
+        raise AssertionError
+
+    def known(self, ids: Sequence[str]) -> Mapping[str, JobRecord]:
         raise AssertionError
 
 

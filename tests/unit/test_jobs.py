@@ -1,3 +1,5 @@
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from bot.errors import Permanent
@@ -17,7 +19,7 @@ from bot.jobs import (
     rollback_job,
     sync_job,
 )
-from bot.steps.missed import due
+from bot.steps.due import due
 
 SHA = "a" * 40
 
@@ -36,6 +38,9 @@ class FakeQueue:
 
     def jobs(self, prefix: str, *, limit: int = 100) -> tuple[JobRecord, ...]:
         return tuple(record for record in self.records.values() if record.id.startswith(prefix))[:limit]
+
+    def known(self, ids: Sequence[str]) -> Mapping[str, JobRecord]:
+        return {id: self.records[id] for id in ids if id in self.records}  # noqa: A001 - the port's word
 
 
 def record(job: Job, state: JobState, result: object = None) -> JobRecord:

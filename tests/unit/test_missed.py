@@ -22,12 +22,27 @@ class Away:
         return refuse
 
 
-def services(config: FakeConfig, queue: FakeQueue) -> Services:
+class Heads:
+    """Source repositories, each with one head, and which of them were looked at."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def branch_head(self, repo: str, _branch: str) -> str:
+        self.asked.append(repo)
+        return head_of(repo)
+
+
+def head_of(repo: str) -> str:
+    return repo.encode().hex().ljust(40, "0")[:40]
+
+
+def services(config: FakeConfig, queue: FakeQueue, sources: Heads | None = None) -> Services:
     away = cast("Any", Away())
     return Services(
         forge=away,
         deliveries=away,
-        sources=away,
+        sources=cast("Any", sources) or away,
         config=cast("Any", config),
         registry=away,
         builder=away,
@@ -59,15 +74,15 @@ def failed_head(*, outcome: Outcome = Outcome.FAILED) -> tuple[FakeConfig, FakeQ
 
 def test_a_failed_head_that_nobody_decided_about_is_found() -> None:
     config, queue, bump = failed_head()
-    assert rollback_job("blog", "staging", bump) in missed_jobs(services(config, queue))
+    assert rollback_job("blog", "staging", bump) in missed_jobs(services(config, queue), "1")
 
 
 def test_what_was_decided_is_not_decided_again() -> None:
     config, queue, bump = failed_head()
     queue.add(rollback_job("blog", "staging", bump), JobState.DONE, Ended("stayed", "manual"))
-    assert not [job for job in missed_jobs(services(config, queue)) if job.workflow == "rollback"]
+    assert not [job for job in missed_jobs(services(config, queue), "1") if job.workflow == "rollback"]
 
 
 def test_only_a_failure_asks_for_it() -> None:
     config, queue, _bump = failed_head(outcome=Outcome.UNKNOWN)
-    assert not [job for job in missed_jobs(services(config, queue)) if job.workflow == "rollback"]
+    assert not [job for job in missed_jobs(services(config, queue), "1") if job.workflow == "rollback"]

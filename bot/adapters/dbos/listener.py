@@ -31,7 +31,7 @@ PostgreSQL the pause between two questions: a busy database would be asked witho
 DOZE_SECONDS = 0.1
 """How often it is read when nothing has changed for ``QUIET_SECONDS``."""
 
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 1.0
 
 NOTIFY_SECONDS = 1.0
 """How long one wait for PostgreSQL's notifications lasts, before the thread sees whether it is to stop."""

@@ -6,7 +6,7 @@ before gunicorn forks is safe.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,10 @@ _STATES = {
     "SUCCESS": JobState.DONE,
 }
 """DBOS's words; whatever else it says (an error, cancelled, too many recoveries) is a failure."""
+
+
+IDS_AT_ONCE = 500
+"""Ids that one question names; SQLite takes some thousands of values, older ones 999."""
 
 
 class DbosQueue:
@@ -79,6 +83,11 @@ class DbosQueue:
     def jobs(self, prefix: str, *, limit: int = 100) -> tuple[JobRecord, ...]:
         """The jobs whose id starts with prefix, newest first."""
         return tuple(self._records(workflow_id_prefix=prefix, limit=limit, sort_desc=True))
+
+    def known(self, ids: Sequence[str]) -> dict[str, JobRecord]:
+        """Those of the jobs that are known, by id."""
+        portions = (list(ids[at : at + IDS_AT_ONCE]) for at in range(0, len(ids), IDS_AT_ONCE))
+        return {record.id: record for portion in portions for record in self._records(workflow_ids=portion)}
 
     def check_writable(self) -> None:
         """Store something, as a delivery would be.

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 DAY_SECONDS = 24 * 3600
 
-KEPT_DAYS = {"reconcile": 2, "drift": 2, "delivery": 14}
+KEPT_DAYS = {"reconcile": 2, "round": 2, "drift": 2, "delivery": 14}
 """By workflow. GitHub itself remembers a delivery for three days."""
 
 KEPT_DAYS_OTHERWISE = 180
