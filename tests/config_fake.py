@@ -197,6 +197,7 @@ class FakeQueue:
     def known(self, ids: Sequence[str]) -> Mapping[str, JobRecord]:
         return {record.id: record for record in self.records if record.id in set(ids)}
 
+
 @dataclass
 class FakeJournal:
     """``ports.Journal`` that remembers everything that was put down, in order."""
