@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from bot.jobs import Ended
 from bot.sandbox.forge.faults import WebhookFaults
-from tests.faults.journey import Journey, travel
 from tests.faults.judge import judge
 from tests.faults.plan import Plan
 from tests.faults.stage import Stage
@@ -15,31 +14,28 @@ from tests.scenarios.world import APPROVER, CONFIG, DEVELOPER, AppWorld, World, 
 RECONCILE_SECONDS = 15.0
 INTERVALS = 2
 PATIENCE = 300.0
-PROPOSED = ("approved", "pressed", "closed", "deleted", "removed")
-"""Apps that have a promotion open when the bot goes off."""
-
-APPS = (*PROPOSED, "merged", "pushed")
-"""Apps that are live everywhere before that."""
+PROPOSED = ("approved", "pressed", "closed", "deleted", "removed", "pushed", "merged")
+"""The apps. Each is live on staging, and has a promotion open, when the bot goes off."""
 
 NOTHING = "nothing to do"
 
 
 @dataclass(slots=True)
 class Work:
-    """What there is: the apps by name, the promoted release and the number of its pull request by the app's name."""
+    """What there is, by the app's name: the app, its release, and the number of that one's promotion."""
 
     apps: Mapping[str, AppWorld]
-    second: dict[str, str]
-    numbers: dict[str, int]
+    releases: Mapping[str, str]
+    numbers: Mapping[str, int]
 
 
 def make_up(plan: Plan) -> None:
     """Off while each kind of thing happens; then all is right within two intervals, by looking alone."""
-    plan.say(f"the bot is off while people work on {len(APPS)} apps, and no webhook ever tells it of that")
+    plan.say(f"the bot is off while people work on {len(PROPOSED)} apps, and no webhook ever tells it of that")
     with plan.stage(reconcile_seconds=RECONCILE_SECONDS) as stage:
         for name in ("web", "a"):
             stage.process(name).start()
-        work = _prepare(plan, stage)
+        work = _prepare(stage)
         for process in stage.processes.values():
             process.terminate()
         known = _looks(stage)
@@ -50,18 +46,16 @@ def make_up(plan: Plan) -> None:
         for what, look in wanted.items():
             until(what, look, PATIENCE, pause=0.2)
         _judge_looks(plan, [found for job, found in _looks(stage).items() if job not in known])
-        judge(stage, plan.tally, [(work.apps[name], work.second[name]) for name in ("approved", "pressed")])
+        judge(stage, plan.tally, [(work.apps[name], work.releases[name]) for name in ("approved", "pressed")])
         plan.tally.webhooks_dropped += faults.dropped
-        plan.tally.releases += len(APPS) + len(work.second)
+        plan.tally.releases += len(work.releases) + 1
 
 
-def _prepare(plan: Plan, stage: Stage) -> Work:
-    """Every app is live; some have a promotion of their second release open."""
-    journeys = [Journey(stage.world.add_app(name), 1) for name in APPS]
-    plan.tally.stuck += travel(stage.world, journeys)
-    apps = {journey.app.name: journey.app for journey in journeys}
-    second = {name: apps[name].merge("Second") for name in PROPOSED}
-    return Work(apps, second, {name: _await_promotion(apps[name], sha) for name, sha in second.items()})
+def _prepare(stage: Stage) -> Work:
+    """Every app has a release on staging that waits for approval."""
+    apps = {name: stage.world.add_app(name) for name in PROPOSED}
+    releases = {name: app.merge("First") for name, app in apps.items()}
+    return Work(apps, releases, {name: _await_promotion(apps[name], sha) for name, sha in releases.items()})
 
 
 def _await_promotion(app: AppWorld, sha: str) -> int:
@@ -74,8 +68,7 @@ def _await_promotion(app: AppWorld, sha: str) -> int:
 def _work_on(world: World, work: Work) -> Mapping[str, Callable[[], bool]]:
     """What people do meanwhile, and what has to come of it, by a sentence each."""
     forge, apps, numbers = world.forge, work.apps, work.numbers
-    first_of_two = apps["merged"].merge("Second")
-    merged = apps["merged"].merge("Third")
+    overtaken, merged = apps["merged"].merge("Second"), apps["merged"].merge("Third")
     apps["approved"].approve(numbers["approved"])
     forge.merge_pull_request(CONFIG, numbers["pressed"], APPROVER, "squash")
     for name in ("closed", "deleted"):
@@ -90,9 +83,9 @@ def _work_on(world: World, work: Work) -> Mapping[str, Callable[[], bool]]:
     idea = forge.open_pull_request(CONFIG, "idea", "master", "More pods there", author=DEVELOPER)
     return {
         "the newest of two merges proposed": lambda: _proposed(apps["merged"], merged) is not None,
-        "only that one": lambda: not apps["merged"].bumps("staging", first_of_two),
-        "the approved release live": lambda: _live(apps["approved"], work.second["approved"]),
-        "the merged promotion live": lambda: _live(apps["pressed"], work.second["pressed"]),
+        "only that one": lambda: not apps["merged"].bumps("staging", overtaken),
+        "the approved release live": lambda: _live(apps["approved"], work.releases["approved"]),
+        "the merged promotion live": lambda: _live(apps["pressed"], work.releases["pressed"]),
         "the closed promotion told": lambda: _declined(apps["closed"], work),
         "the closed promotion without a branch told": lambda: _declined(apps["deleted"], work),
         "the pushed change live": lambda: _healthy(apps["pushed"], pushed),
@@ -139,7 +132,7 @@ def _healthy(app: AppWorld, commit: str, environment: str = "staging") -> bool:
 def _declined(app: AppWorld, work: Work) -> bool:
     """On the promotion, and on the source side, which would wait for ever."""
     words = _words(app.world, CONFIG, work.numbers[app.name])
-    return "**Declined.**" in words and _says(app, work.second[app.name], "production", "failure")
+    return "**Declined.**" in words and _says(app, work.releases[app.name], "production", "failure")
 
 
 def _says(app: AppWorld, sha: str, environment: str, state: str) -> bool:

@@ -35,6 +35,7 @@ def judge(
     forced: frozenset[str] = frozenset(),
     bots: int = 1,
     proposed: Mapping[str, int] = MappingProxyType({}),
+    straight: bool = False,
 ) -> None:
     """Wait for quiet, and count.
 
@@ -46,6 +47,7 @@ def judge(
         bots: two of them look at the same moment and both build, or both say the same; what they must not double is
             what changes anything: bumps, pull requests.
         proposed: how many promotions of a title there must be in all, where people asked for more than one.
+        straight: nobody changes their mind, so no status is said again after another one.
     """
     tally.stuck += _await_quiet(stage)
     log = history.read(stage.world)
@@ -55,7 +57,7 @@ def judge(
     tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(stage, proposed)]
     if bots == 1:
         tally.doubled += [*_doubled_outcomes(log), *_doubled_builds(stage.folder)]
-        tally.doubled += [line for repo in stage.world.hooks for line in _doubled_words(stage, repo)]
+        tally.doubled += [line for repo in stage.world.hooks for line in _doubled_words(stage, repo, straight=straight)]
     tally.backwards += [line for line in _backwards(stage, log) if line.split(" ")[0] not in forced]
     tally.secrets_found += _secrets(stage)
 
@@ -141,14 +143,14 @@ def _doubled_pulls(stage: Stage, proposed: Mapping[str, int]) -> Iterator[str]:
             yield f"{count} times a pull request titled {title}"
 
 
-def _doubled_words(stage: Stage, repo: str) -> Iterator[str]:
+def _doubled_words(stage: Stage, repo: str, *, straight: bool) -> Iterator[str]:
     """Comments with the same hidden line on one pull request, and statuses that say what was said already."""
     for pull in _pages(stage, f"/repos/{repo}/pulls?state=all"):
         comments = _pages(stage, f"/repos/{repo}/issues/{pull['number']}/comments?")
         ours = [comment["body"] for comment in comments if comment["user"]["login"] == BOT]
         yield from _doubled(f"on {repo}#{pull['number']} the comment", Counter(_about(body) for body in ours))
         for sha in {pull["head"]["sha"], pull["merge_commit_sha"]} - {None}:
-            yield from _doubled_statuses(stage, repo, sha)
+            yield from _doubled_statuses(stage, repo, sha, straight=straight)
 
 
 def _about(comment: str) -> str:
@@ -156,14 +158,15 @@ def _about(comment: str) -> str:
     return comment.partition("\n")[0]
 
 
-def _doubled_statuses(stage: Stage, repo: str, sha: str) -> Iterator[str]:
-    """Two in a row that say the same, of one context."""
-    last: dict[str, tuple[str, str, str]] = {}
+def _doubled_statuses(stage: Stage, repo: str, sha: str, *, straight: bool) -> Iterator[str]:
+    """Two in a row that say the same, of one context; where all goes ``straight``, any two."""
+    said: dict[str, list[tuple[str, str, str]]] = {}
     for status in reversed(_pages(stage, f"/repos/{repo}/commits/{sha}/statuses?")):
-        said = (status["state"], status["description"], status["target_url"])
-        if last.get(status["context"]) == said:
-            yield f"twice the status {status['context']} {': '.join(said)} on {repo}@{sha[:7]}"
-        last[status["context"]] = said
+        before = said.setdefault(status["context"], [])
+        words = (status["state"], status["description"], status["target_url"])
+        if words in (before if straight else before[-1:]):
+            yield f"twice the status {status['context']} {': '.join(words[:2])} on {repo}@{sha[:7]}"
+        before.append(words)
 
 
 def _doubled_builds(folder: Path) -> Iterator[str]:

@@ -29,7 +29,7 @@ def kill_at_writes(plan: Plan) -> None:
         journey.merge()
         with mortal(plan, stage):
             plan.tally.stuck += travel(stage.world, [journey], moved=lambda: len(stage.executioner.killed))
-        judge(stage, plan.tally, arrived([journey]))
+        judge(stage, plan.tally, arrived([journey]), straight=True)
         plan.tally.releases += len(journey.live)
 
 
@@ -52,7 +52,7 @@ def kill_at_rollback(plan: Plan) -> None:
         staging.heal()
         journey.rounds, journey.merged = 2, 2
         plan.tally.stuck += travel(stage.world, [journey])
-        judge(stage, plan.tally, arrived([journey]))
+        judge(stage, plan.tally, arrived([journey]), straight=True)
         plan.tally.releases += len(journey.live)
 
 

@@ -42,18 +42,22 @@ class ArgvWatch:
             for line in _command_lines():
                 for name, secret in self.canaries.items():
                     if secret in line:
-                        self.seen.add(f"{name} is in the command line of {line.split(chr(0))[0]}")
+                        shown = line.replace(secret, "***").replace("\0", " ")
+                        self.seen.add(f"{name} is in the command line {shown}")
 
 
 def _command_lines() -> Iterator[str]:
-    """Without this process's own, which may name a database; its children bear it until they are what they become."""
+    """Without this process's own, which may name a database; its children bear it until they are what they become.
+
+    Where a child becomes that between two reads, the end of its new line, if longer, follows on this one's.
+    """
     own = Path("/proc/self/cmdline").read_text(errors="replace")
     for name in os.listdir("/proc"):  # noqa: PTH208 - twenty times a second
         try:
             line = Path("/proc", name, "cmdline").read_text(errors="replace") if name.isdecimal() else ""
         except OSError:
             continue  # it has ended meanwhile
-        if line and line != own:
+        if line and not line.startswith(own):
             yield line
 
 
