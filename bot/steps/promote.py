@@ -38,7 +38,8 @@ def propose(services: Services, place: Place, release: Release, change: Change, 
     if known is not None and about_this and known.state == "closed" and not known.merged:
         if asked is None:
             return Proposal(known.number, declined=True)
-        services.config.delete_branch(branch)  # what it holds says nothing of the request
+        if not _made_already(services, branch, known, change):
+            services.config.delete_branch(branch)  # what it holds says nothing of the request
     tip = services.config.propose(branch, change)
     if tip is None:
         return Proposal(None)
@@ -47,6 +48,13 @@ def propose(services: Services, place: Place, release: Release, change: Change, 
     if already_open is None or already_open.head_sha != tip.sha:
         _say_waiting(services, place, pull_request, tip.sha)
     return Proposal(pull_request.number)
+
+
+def _made_already(services: Services, branch: str, declined: PullRequest, change: Change) -> bool:
+    """Whether the branch holds what was put there for this request, before whoever did so died."""
+    tip = services.config.branch_tip(branch)
+    commit = services.config.commit(tip) if tip is not None and tip != declined.head_sha else None
+    return commit is not None and commit.message.strip() == change.message.strip()
 
 
 def _say_waiting(services: Services, place: Place, pull_request: PullRequest, head: str) -> None:
