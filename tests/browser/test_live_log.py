@@ -1,16 +1,15 @@
 """A release's page while its build goes on: what the build says appears, without secrets."""
 
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bot.sandbox.registry import Registry
 from tests.browser.test_dashboard import CONTRAST, FLAGS, PHONE, PICTURES, opened
+from tests.gate import Gate
 from tests.scenarios.world import DOCKERFILE, AppWorld, Bot, World, world
 
 CANARY = "ghp_" + "a1B2" * 9
@@ -24,25 +23,6 @@ def program(chromium: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield browser
         browser.close()
-
-
-class Gate:
-    """In front of the registry: takes no manifest, and so lets no build end, before it is opened."""
-
-    def __init__(self) -> None:
-        self._open = threading.Event()
-
-    def open(self) -> None:
-        """Let them end."""
-        self._open.set()
-
-    def __call__(self, application: WSGIApplication) -> WSGIApplication:
-        def gated(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-            if environ["REQUEST_METHOD"] == "PUT" and "/manifests/" in environ["PATH_INFO"]:
-                self._open.wait(PATIENCE / 1000)
-            return application(environ, start)
-
-        return gated
 
 
 @contextmanager
