@@ -23,7 +23,7 @@ CONFIG_EVENTS = ("push", "pull_request", "pull_request_review", "issue_comment")
 SOURCE_EVENTS = ("push", "pull_request", "issue_comment")
 
 APP_NEEDS = {"contents": "write", "pull_requests": "write", "metadata": "read"}
-APP_LIKES = {"statuses": "write", "issues": "write"}
+APP_LIKES = {"statuses": "write", "issues": "write", "deployments": "write"}
 _RANK = {"read": 1, "write": 2, "admin": 3}
 
 _CLASSIC_SCOPES = frozenset({"repo", "public_repo"})
@@ -129,7 +129,8 @@ def _app_permissions(part: str, installation: Mapping[str, Any] | None) -> Findi
         return warn(
             part,
             f"The GitHub App lacks {listed(liked)}.",
-            "Without statuses, commits do not show how far they are; without issues, pull requests get no comments.",
+            "Without statuses, commits do not show how far they are; without issues, pull requests get no comments; "
+            "without deployments, source repos do not show what runs where.",
         )
     return ok(part, "The GitHub App has all the permissions it needs.")
 

@@ -61,6 +61,7 @@ class PullRequest:
     merged_by: Person | None = None
     merged_at: str | None = None
     mergeable: bool | None = None
+    labels: tuple[str, ...] = ()
 
 
 class ReviewState(StrEnum):
@@ -108,6 +109,27 @@ class StatusState(StrEnum):
     ERROR = "error"
 
 
+class DeploymentState(StrEnum):
+    """The states of a deployment that Slipway sets; before the first one GitHub shows it as pending."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+    INACTIVE = "inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class Deploying:
+    """What a GitHub Deployment is about. ``about`` is its payload, by which it is found again."""
+
+    repo: str
+    sha: str
+    environment: str
+    production: bool
+    description: str
+    about: Mapping[str, str]
+
+
 # ---------------------------------------------------------------- Git
 
 
@@ -139,7 +161,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ConfigCommit:
-    """A commit of the config repo. Times are RFC 3339; ``trailers`` holds (key, value) in order."""
+    """A commit of the config repo. Times are RFC 3339; ``trailers`` holds (key, value) in order.
+
+    ``is_new``: whoever got it has just made it; it was not found.
+    """
 
     sha: str
     parents: tuple[str, ...]
@@ -149,6 +174,7 @@ class ConfigCommit:
     committed_at: str
     message: str
     trailers: tuple[tuple[str, str], ...]
+    is_new: bool = field(default=False, compare=False)
 
     def trailer(self, key: str) -> str | None:
         """The first value of a trailer, or None."""

@@ -36,12 +36,13 @@ def build_job(app: str, image: str, sha: str, attempt: int = 1) -> Job:
     return Job("build", f"build/{image}/{sha}/{attempt}", image, {"app": app, "sha": sha})
 
 
-def sync_job(app: str, environment: str, commit: str, attempt: int = 1) -> Job:
+def sync_job(app: str, environment: str, commit: str, attempt: int = 1, *, own: bool = False) -> Job:
     """Make one app in one environment match a config commit; syncs of the same place run one at a time.
 
-    Without an app: the environment's shared files.
+    Without an app: the environment's shared files. ``own``: this Slipway has just made the commit, so nobody else (a
+    second Slipway, say) can have told of it yet.
     """
-    values = {"app": app, "environment": environment, "commit": commit, "attempt": attempt}
+    values = {"app": app, "environment": environment, "commit": commit, "attempt": attempt, "own": own}
     about = f"sync/{app}/{environment}" if app else f"shared/{environment}"
     return Job("sync", f"{about}/{commit}/{attempt}", f"{app}/{environment}", values)
 

@@ -18,6 +18,8 @@ from bot.facts import (
     Commit,
     Comparison,
     ConfigCommit,
+    Deploying,
+    DeploymentState,
     Diagnosis,
     Difference,
     FailedDelivery,
@@ -59,6 +61,10 @@ class Forge(Protocol):
         """The repository's facts."""
         ...
 
+    def default_branch(self, repo: str) -> str:
+        """The repository's default branch, as of the last minute."""
+        ...
+
     def commit(self, repo: str, sha: str) -> Commit:
         """One commit."""
         ...
@@ -73,6 +79,10 @@ class Forge(Protocol):
 
     def pull_request(self, repo: str, number: int) -> PullRequest:
         """One pull request, whole."""
+        ...
+
+    def opened_by(self, repo: str, number: int) -> Person | None:
+        """Who opened a pull request; None where that account is gone."""
         ...
 
     def find_pull_request(self, repo: str, head_branch: str, *, state: str = "open") -> PullRequest | None:
@@ -125,9 +135,51 @@ class Forge(Protocol):
         ...
 
     def set_status(
-        self, repo: str, sha: str, *, context: str, state: StatusState, description: str, url: str | None
+        self,
+        repo: str,
+        sha: str,
+        *,
+        context: str,
+        state: StatusState,
+        description: str,
+        url: str | None,
+        is_news: bool = False,
     ) -> None:
-        """A commit status. ``description`` is cut at GitHub's 140 characters. Unavailable: one log line."""
+        """A commit status. ``description`` is cut at GitHub's 140 characters. Unavailable: one log line.
+
+        ``is_news``: nobody can have said this before, unless this step has run before.
+        """
+        ...
+
+    def begin_deployment(self, deploying: Deploying, *, is_news: bool = False) -> int | None:
+        """The id of the one deployment that is about this; None where GitHub keeps none for us: one log line.
+
+        ``is_news``: nobody can have begun it before, unless this step has run before.
+        """
+        ...
+
+    def find_deployments(self, repo: str, sha: str, environment: str) -> tuple[int, ...]:
+        """The deployments of a commit to an environment, newest first; none where GitHub will not say."""
+        ...
+
+    def end_deployment(
+        self,
+        repo: str,
+        deployment: int,
+        *,
+        state: DeploymentState,
+        description: str,
+        url: str | None,
+        log_url: str | None,
+    ) -> None:
+        """Say how a deployment ended; nothing where that was said last. ``description`` is cut at 140 characters.
+
+        A success makes the environment's earlier ones inactive, as far as GitHub does so.
+        """
+        ...
+
+    def label(self, repo: str, number: int, labels: Sequence[str]) -> None:
+        """Add labels to a pull request. Unavailable: one log line."""
         ...
 
     def can_write(self, repo: str, login: str) -> bool:

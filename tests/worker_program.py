@@ -16,11 +16,12 @@ from bot.adapters.dbos.engine import QueueSpec, Worker, WorkflowSpec
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Comparison, Job, RolloutState
 from bot.ports import Run
+from bot.repetition import may_be_repeated
 
 HOLDING_SECONDS = 30
 
 QUEUES = {"story": "stories", "lane": "lanes", "flaky": "others", "parent": "parents", "starter": "parents"}
-QUEUES |= {"value": "others", "broken": "others", "unstorable": "others", "nap": "others"}
+QUEUES |= {"value": "others", "broken": "others", "unstorable": "others", "nap": "others", "doubtful": "others"}
 
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -119,6 +120,21 @@ def nap(run: Run, values: Mapping[str, Any]) -> Any:
     run.step("before", lambda: note(values["folder"], "before"))
     run.sleep(values["seconds"])
     return run.step("after", lambda: note(values["folder"], "after"))
+
+
+def doubtful(run: Run, values: Mapping[str, Any]) -> Any:
+    """What each step knows of having run before: one that holds, one that fails at first, and one after those."""
+
+    def at_second_sight() -> bool:
+        if note(values["folder"], "second") == 1:
+            raise UnknownOutcome("no answer")
+        return may_be_repeated()
+
+    def held() -> bool:
+        hold(values["folder"], "first")
+        return may_be_repeated()
+
+    return run.step("first", held), run.step("second", at_second_sight), run.step("third", may_be_repeated)
 
 
 WORKFLOWS = {name: WorkflowSpec(globals()[name], queue) for name, queue in QUEUES.items()}

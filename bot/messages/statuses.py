@@ -25,6 +25,11 @@ def live(app: str, environment: str, seconds: float) -> str:
     return f"{app} is live on {environment} after {duration(seconds)}"
 
 
+def superseded(app: str, environment: str) -> str:
+    """A release's pods were being replaced when a newer change came."""
+    return f"{app} on {environment} gave way to something newer"
+
+
 def unapproved(app: str, environment: str) -> str:
     """A gated path was changed by somebody who may not alone."""
     return f"{app} on {environment} was changed without approval"

@@ -9,6 +9,7 @@ from bot.facts import ConfigCommit, PullRequest, StatusState
 from bot.messages import Failure, gates, promotions
 from bot.messages import promote as promote_texts
 from bot.releases import Release, parse_promotion_branch
+from bot.repetition import may_be_repeated
 from bot.services import Services
 from bot.steps.barriers import hold_against
 from bot.steps.people import verdict_on
@@ -53,20 +54,19 @@ def is_promotion(services: Services, pull_request: PullRequest) -> bool:
     return own and parse_promotion_branch(pull_request.head_branch) is not None
 
 
-def review(services: Services, number: int, *, show: bool = True) -> Reviewed:
-    """Read a promotion and its reviews, decide, and ``show`` what is missing as a commit status.
+def review(services: Services, pull_request: PullRequest, *, show: bool = True) -> Reviewed:
+    """Read a promotion's reviews, decide, and ``show`` what is missing as a commit status.
 
     Raises:
         Permanent: it is no promotion, or its head was pushed by somebody else.
     """
-    pull_request = services.forge.pull_request(services.config_name, number)
     place = _place(services, pull_request)
     ids = (place.app.name, place.environment.name, pull_request.head_sha)
     if pull_request.merged:
         return Reviewed(*ids, merge_sha=pull_request.merge_sha)
     if pull_request.state == "closed":
         return Reviewed(*ids, closed=True)
-    release = promoted(services, place, pull_request)[1]
+    release = promoted(services, place, pull_request.number, pull_request.head_sha)[1]
     verdict = verdict_on(services, place, pull_request, release)
     approved = isinstance(verdict, Approved)
     frozen = place.environment.frozen_until(services.clock.now()) if approved else None
@@ -93,22 +93,21 @@ def _place(services: Services, pull_request: PullRequest) -> Place:
     return look(services.config, app, environment)
 
 
-def promoted(services: Services, place: Place, pull_request: PullRequest) -> tuple[ConfigCommit, Release]:
-    """The one commit of a promotion, and the release it brings.
+def promoted(services: Services, place: Place, number: int, head: str) -> tuple[ConfigCommit, Release]:
+    """The one commit of a promotion, its head, and the release it brings.
 
     Raises:
         Permanent: its head is not a commit of Slipway's.
         Transient: the head moved on before it could be fetched.
     """
-    tip = services.config.commit(pull_request.head_sha)
+    tip = services.config.commit(head)
     if tip is None:
-        raise Transient(f"The head of #{pull_request.number}, {pull_request.head_sha}, cannot be fetched yet.")
+        raise Transient(f"The head of #{number}, {head}, cannot be fetched yet.")
     release = own_proposal(services.config, place.head, place.app, place.environment, tip)
     if release is None:
-        head = messages.short(pull_request.head_sha)
         raise Permanent(
-            f"The head of {services.config_name}#{pull_request.number}, {head}, is not a commit of Slipway's: what it "
-            "would put live is not known."
+            f"The head of {services.config_name}#{number}, {messages.short(head)}, is not a commit of Slipway's: what "
+            "it would put live is not known."
         )
     return tip, release
 
@@ -130,25 +129,28 @@ def _show(services: Services, pull_request: PullRequest, verdict: Verdict, waits
 class Merging:
     """What became of a merge: the new commit; or GitHub's refusal, in its words; or neither, where the head moved.
 
-    ``conflicts``: the config branch has changed in the same place.
+    ``found``: it was merged already. ``conflicts``: the config branch has changed in the same place.
     """
 
     commit: str | None = None
+    found: bool = False
     refused: str = ""
     conflicts: bool = False
 
 
 def merge(services: Services, number: int, reviewed: Reviewed) -> Merging:
-    """Squash exactly the head that was reviewed.
+    """Squash exactly the head that was reviewed: GitHub refuses where it is merged already, or has another head.
 
     Raises:
         Transient: GitHub is still working out whether it can be merged.
         Permanent: GitHub refuses for another reason than a rule or a conflict.
     """
-    before = services.forge.pull_request(services.config_name, number)
-    if before.merged or before.head_sha != reviewed.head:
-        return Merging(before.merge_sha if before.merged else None)
-    tip, release = promoted(services, look(services.config, reviewed.app, reviewed.environment), before)
+    if may_be_repeated():
+        before = services.forge.pull_request(services.config_name, number)
+        if before.merged or before.head_sha != reviewed.head:
+            return Merging(before.merge_sha if before.merged else None, found=before.merged)
+    place = look(services.config, reviewed.app, reviewed.environment)
+    tip, release = promoted(services, place, number, reviewed.head)
     title = messages.subject(release.app, release.sha, reviewed.environment)
     body = messages.commit_body(
         release,
@@ -171,7 +173,7 @@ def _after_refusal(services: Services, number: int, reviewed: Reviewed, refusal:
     """A refusal can be stale (it was merged meanwhile), about a moved head, or early (not computed yet)."""
     after = services.forge.pull_request(services.config_name, number)
     if after.merged:
-        return Merging(after.merge_sha)
+        return Merging(after.merge_sha, found=True)
     if after.head_sha != reviewed.head:
         return Merging()
     if after.mergeable is None:

@@ -77,7 +77,9 @@ def enter(services: Services, release: Release, environment: str, asked: Asked |
     if place.environment.gate is Gate.PULL_REQUEST:
         return _propose(services, place, release, change, asked)
     commit = config.make(change)
-    return Entered(Entry.COMMITTED, commit.sha) if commit else Entered(Entry.UNCHANGED, place.deployed.changed_in)
+    if commit is None:
+        return Entered(Entry.UNCHANGED, place.deployed.changed_in)
+    return Entered(Entry.COMMITTED if commit.is_new else Entry.PRESENT, commit.sha)
 
 
 def _why(place: Place, barrier: Hold | datetime) -> str:

@@ -35,7 +35,7 @@ from bot.steps.barriers import barrier_before
 from bot.steps.changes import changed_places
 from bot.steps.due import all_due
 from bot.steps.entries import lifted_releases, missing_entries
-from bot.steps.open_promotions import looks_at, of_pull_requests, troubled_by_push
+from bot.steps.open_promotions import looks_at, merged_promotion, of_pull_requests, troubled_by_push
 from bot.steps.parts import WHOLE, Part, parts_for, pause_between
 from bot.steps.prune import removals
 from bot.steps.source import tracked_branch
@@ -57,8 +57,8 @@ def jobs_for(services: Services, event: Happening, looked: Callable[[ConfigLook]
         case Pushed(repo=repo, branch=branch):
             to_config = (repo, branch) == (services.config_name, services.config.branch)
             return _after_push_to_config(services, event, looked) if to_config else _of_source(services, repo, branch)
-        case PullRequestChanged(repo=repo, merged=True, base_branch=base, number=number):
-            return _after_merge(services, event, repo, base, number)
+        case PullRequestChanged(repo=repo, merged=True, base_branch=base):
+            return _after_merge(services, event, repo, base)
         case PullRequestChanged(repo=services.config_name, head_branch=head) if (
             parse_promotion_branch(head) is not None
         ):
@@ -155,9 +155,9 @@ def _releases_from(services: Services, head: str, repo: str, branch: str) -> Ite
     return _releases(services, head, catalog, apps)
 
 
-def _after_merge(services: Services, event: PullRequestChanged, repo: str, base: str, number: int) -> tuple[Job, ...]:
+def _after_merge(services: Services, event: PullRequestChanged, repo: str, base: str) -> tuple[Job, ...]:
     if repo == services.config_name and parse_promotion_branch(event.head_branch) is not None:
-        return all_due(services.queue, [approve_job(number, "merged")])
+        return all_due(services.queue, _tolerant(lambda: merged_promotion(services, event)))
     return _of_source(services, repo, base)
 
 

@@ -8,13 +8,13 @@ from bot.declined import closed
 from bot.errors import SlipwayError
 from bot.events import PullRequestChanged
 from bot.facts import Job, PullRequest
-from bot.jobs import DECLINED, REOPENED, Ended, approve_job, effect_job, next_attempt
+from bot.jobs import DECLINED, REOPENED, Ended, approve_job, effect_job, next_attempt, sync_job
 from bot.ports import Queue
 from bot.releases import parse_promotion_branch
 from bot.services import Services
 from bot.steps.approve import is_promotion, review
-from bot.steps.proposals import Trouble, Troubled, pending, troubled
-from bot.steps.state import read_catalog
+from bot.steps.proposals import Trouble, Troubled, own_proposal, pending, troubled, why_gone
+from bot.steps.state import deployment, read_catalog
 
 LOG = structlog.get_logger()
 
@@ -27,13 +27,39 @@ def looks_at(services: Services, event: PullRequestChanged) -> tuple[Job, ...]:
         case "reopened":
             return (approve_job(event.number, f"{REOPENED}{event.head_sha}"),)
         case "synchronize":
-            return (approve_job(event.number, f"head-{event.head_sha}"),)
+            job = approve_job(event.number, f"head-{event.head_sha}")
+            # Whoever reviewed it, or heard that its head was not Slipway's, has to be told how that is now.
+            looked_at_before = services.queue.jobs(f"approve/{event.number}/", limit=1)
+            return (job,) if looked_at_before or not _is_own_head(services, event) else ()
         case "edited":
             job = approve_job(event.number, f"edited-{event.head_sha}-onto-{event.base_branch}")
             aimed_well = event.base_branch == services.config.branch
             since_aimed_elsewhere = services.queue.jobs(f"approve/{event.number}/edited-", limit=1)
             return () if aimed_well and not since_aimed_elsewhere else (job,)
     return ()
+
+
+def merged_promotion(services: Services, event: PullRequestChanged) -> tuple[Job, ...]:
+    """A promotion was merged, by Slipway or a person: the sync of what it brought, which Git tells."""
+    environment_name, app_name = parse_promotion_branch(event.head_branch) or ("", "")
+    head = services.config.fetch()
+    catalog = read_catalog(services.config, head)
+    if event.base_branch != services.config.branch or why_gone(catalog, app_name, environment_name) is not None:
+        return ()
+    environment = catalog.environment(environment_name)
+    changed_in = deployment(services.config, head, catalog.app(app_name), environment).changed_in
+    return (sync_job(app_name, environment_name, changed_in),) if changed_in is not None else ()
+
+
+def _is_own_head(services: Services, event: PullRequestChanged) -> bool:
+    """Whether a promotion's new head is Slipway's own, which asks for nothing."""
+    environment_name, app_name = parse_promotion_branch(event.head_branch) or ("", "")
+    head = services.config.fetch()
+    catalog, tip = read_catalog(services.config, head), services.config.commit(event.head_sha)
+    if tip is None or why_gone(catalog, app_name, environment_name) is not None:
+        return False
+    app, environment = catalog.app(app_name), catalog.environment(environment_name)
+    return own_proposal(services.config, head, app, environment, tip) is not None
 
 
 def troubled_by_push(services: Services, head: str) -> tuple[Job, ...]:
@@ -78,7 +104,7 @@ def _of_promotion(services: Services, pull_request: PullRequest, look: Troubled 
     if look is not None and look.trouble is not Trouble.MOVED:
         return
     try:
-        reviewed = review(services, number, show=False)
+        reviewed = review(services, pull_request, show=False)
     except SlipwayError as error:
         LOG.warning("cannot look", pull_request=number, reason=str(error))
         return

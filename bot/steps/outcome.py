@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 from bot.catalog import Gate
 from bot.errors import Permanent
-from bot.facts import ConfigCommit, StatusState
+from bot.facts import ConfigCommit, DeploymentState, StatusState
 from bot.messages import Failure, statuses
 from bot.releases import Release
 from bot.services import Services
+from bot.steps import deployments
 from bot.steps.people import Approval, approval_of_commit
 from bot.steps.report import report_failure, report_on_promotion, report_progress, set_environment_status
 from bot.steps.rollback import arrived, is_rollback
@@ -29,6 +30,8 @@ class Subject:
         pull_request: the config repo's pull request that it came by, where there was one.
         next_environment: where the release may go next; None behind the last one.
         to_take_back: a merge that is not approved and was not applied yet, where the catalog wants such reverted.
+        is_news: whether nobody can have told of this commit yet.
+        deployment: the GitHub Deployment that tells of it, once it rolls out and where there is one.
     """
 
     release: Release | None
@@ -39,6 +42,13 @@ class Subject:
     pull_request: int | None
     next_environment: str | None
     to_take_back: UnapprovedMerge | None = None
+    is_news: bool = False
+    deployment: int | None = None
+
+    @property
+    def told_by_what_follows(self) -> bool:
+        """Whether the comment tells of a healthy end together with what comes next, a moment later."""
+        return self.is_news and self.brought and self.next_environment is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,37 +124,63 @@ def _release_before(services: Services, place: Place, commit: ConfigCommit) -> R
     return None
 
 
-def tell_rolling_out(services: Services, app: str, environment: str, subject: Subject) -> None:
-    """The pods are being replaced: a pending status on the source commit."""
+def tell_rolling_out(services: Services, app: str, environment: str, commit: str, subject: Subject) -> int | None:
+    """The pods are being replaced: a deployment of the source commit; without those, a pending status on it."""
     release = subject.release
-    if release is not None and subject.brought:
+    if release is None or not subject.brought:
+        return None
+    deployment = deployments.begin(services, app, environment, commit, release, is_news=subject.is_news)
+    if deployment is None:
         text = statuses.rolling_out(app, environment)
-        set_environment_status(services, release.merge, environment, StatusState.PENDING, text)
+        set_environment_status(services, release.merge, environment, StatusState.PENDING, text, is_news=subject.is_news)
+    return deployment
 
 
 def tell_healthy(services: Services, app: str, environment: str, subject: Subject, seconds: float) -> None:
-    """The pods are ready: a green status, and the comment brought up to date."""
+    """The pods are ready: a green status, and the comment brought up to date, unless what follows is told with it."""
     release = subject.release
     if release is None or not subject.brought:
         return
     place = look(services.config, app, environment)
     text = statuses.live(app, environment, seconds)
     url = place.environment.url_for(place.app)
-    set_environment_status(services, release.merge, environment, StatusState.SUCCESS, text, url=url)
-    report_progress(services, app, release.merge, image=release.image)
+    set_environment_status(
+        services, release.merge, environment, StatusState.SUCCESS, text, url=url, is_news=subject.is_news
+    )
+    if subject.deployment is not None:
+        deployments.end(services, release, subject.deployment, DeploymentState.SUCCESS, text, url=url)
+    if not subject.told_by_what_follows:
+        report_progress(services, app, release.merge, image=release.image)
+
+
+def tell_superseded(services: Services, app: str, environment: str, subject: Subject) -> None:
+    """A newer change came while the pods were being replaced: it has a deployment of its own."""
+    if subject.release is not None and subject.deployment is not None:
+        text = statuses.superseded(app, environment)
+        deployments.end(services, subject.release, subject.deployment, DeploymentState.INACTIVE, text)
 
 
 def tell_failed(
-    services: Services, app: str, environment: str, commit: str, subject: Subject, failure: Failure
+    services: Services,
+    app: str,
+    environment: str,
+    commit: str,
+    subject: Subject,
+    failure: Failure,
+    *,
+    is_unknown: bool,
 ) -> None:
-    """The pods did not come up, or the cluster refused: where those look who can mend it.
+    """The pods did not come up, the cluster refused, or could not be asked: where those look who can mend it.
 
     A release's people look at the source pull request, an approver at the promotion; who changed something beside the
     image looks at the config commit. Where it went back meanwhile, the rollback tells both, and is not contradicted.
     """
+    release = subject.release
+    if release is not None and subject.deployment is not None:
+        state = DeploymentState.ERROR if is_unknown else DeploymentState.FAILURE
+        deployments.end(services, release, subject.deployment, state, services.redact(statuses.failed(failure)))
     if rollback_of(services.config, services.config.fetch(), commit, app, environment) is not None:
         return
-    release = subject.release
     if release is not None and subject.brought:
         report_failure(services, app, release.merge, environment, failure, image=release.image)
     else:

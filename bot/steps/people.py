@@ -105,7 +105,7 @@ def _author_of_change(services: Services, release: Release) -> Person | None:
     merge = release.merge
     if merge.pull_request is None:
         return merge.merged_by
-    return services.forge.pull_request(merge.source, merge.pull_request).author
+    return services.forge.opened_by(merge.source, merge.pull_request)
 
 
 def _author_of_head(services: Services, place: Place, pull_request: PullRequest) -> Person | None:

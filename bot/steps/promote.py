@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bot import messages
 from bot.approval import Waiting
 from bot.errors import Permanent
-from bot.facts import Change, Commit, PullRequest, StatusState
+from bot.facts import Change, Commit, ConfigCommit, PullRequest, StatusState
 from bot.manifests.forms import holding_files
 from bot.messages import promote as promote_texts
 from bot.releases import Release, promotion_branch
@@ -16,6 +16,9 @@ from bot.steps.state import Place, deployment, form_of, outcome, previous_enviro
 
 APPROVAL = "slipway/approval"
 """The status context that tells what a promotion still waits for."""
+
+LABEL = "slipway"
+"""What promotions are labelled with; beside it ``slipway:ENVIRONMENT``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def propose(services: Services, place: Place, release: Release, change: Change, 
     already_open = known if known is not None and known.state == "open" else None
     pull_request = _open_or_edit(services, place, release, already_open, asked)
     if already_open is None or already_open.head_sha != tip.sha:
-        _say_waiting(services, place, pull_request, tip.sha)
+        _say_waiting(services, place, pull_request, tip)
     return Proposal(pull_request.number)
 
 
@@ -57,16 +60,17 @@ def _made_already(services: Services, branch: str, declined: PullRequest, change
     return commit is not None and commit.message.strip() == change.message.strip()
 
 
-def _say_waiting(services: Services, place: Place, pull_request: PullRequest, head: str) -> None:
+def _say_waiting(services: Services, place: Place, pull_request: PullRequest, head: ConfigCommit) -> None:
     services.forge.set_status(
         services.config_name,
-        head,
+        head.sha,
         context=APPROVAL,
         state=StatusState.PENDING,
         description=messages.approval_status(
             Waiting(by=(), needed=place.environment.approvals, owners=_code_owners(services, place))
         ),
         url=pull_request.url,
+        is_news=head.is_new,
     )
 
 
@@ -77,17 +81,27 @@ def _open_or_edit(
     title = messages.subject(release.app, release.sha, place.environment.name)
     body = messages.promotion_body(_promotion(services, place, release, asked))
     if known is not None:
+        _label(services, known, place)
         if (known.title, known.body.replace("\r\n", "\n").strip()) != (title, body.strip()):
             forge.edit_pull_request(repo, known.number, title=title, body=body)
         return known
     branch = promotion_branch(place.environment.name, release.app)
     try:
-        return forge.open_pull_request(repo, head=branch, base=services.config.branch, title=title, body=body)
+        opened = forge.open_pull_request(repo, head=branch, base=services.config.branch, title=title, body=body)
     except Permanent:
         meanwhile = forge.find_pull_request(repo, branch)
         if meanwhile is None:
             raise
         return meanwhile  # GitHub refuses a second one: another job has just opened it, about the same branch
+    _label(services, opened, place)
+    return opened
+
+
+def _label(services: Services, pull_request: PullRequest, place: Place) -> None:
+    """So that promotions, and those of one environment, can be listed among what else the config repo has open."""
+    wanted = (LABEL, f"{LABEL}:{place.environment.name}")
+    if not set(wanted) <= set(pull_request.labels):
+        services.forge.label(services.config_name, pull_request.number, wanted)
 
 
 def _promotion(services: Services, place: Place, release: Release, asked: Asked | None) -> messages.Promotion:

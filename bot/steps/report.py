@@ -37,23 +37,26 @@ def report_progress(
     failure: Failure | None = None,
     failed_in: str | None = None,
     story: str | None = None,
+    promotion: int | None = None,
 ) -> None:
     """Write the comment on the source pull request; a direct push has none, and its statuses tell enough.
 
-    ``failed_in`` is the environment that a failure kept the release from entering; ``story`` stands below the table.
+    ``failed_in`` is the environment that a failure kept the release from entering; ``story`` stands below the table;
+    ``promotion`` is the open one that the release waits in, where the caller knows it.
     """
     if merge.pull_request is None:
         return
+    building = image is None and failure is None
     rows = [
         replace(row, state=RowState.FAILED) if row.environment == failed_in and row.state is RowState.LATER else row
-        for row in _rows(services, app_name, merge, building=image is None and failure is None)
+        for row in _rows(services, app_name, merge, building=building, promotion=promotion)
     ]
     body = messages.progress_comment(app_name, merge.sha, rows, image=image, failure=failure, story=story)
     marker = messages.comment_marker(app_name)
     services.forge.comment(merge.source, merge.pull_request, marker=marker, body=body)
 
 
-def _rows(services: Services, app_name: str, merge: Merge, *, building: bool) -> list[Row]:
+def _rows(services: Services, app_name: str, merge: Merge, *, building: bool, promotion: int | None) -> list[Row]:
     head = services.config.fetch()
     catalog = read_catalog(services.config, head)
     app = catalog.app(app_name)
@@ -62,7 +65,7 @@ def _rows(services: Services, app_name: str, merge: Merge, *, building: bool) ->
         came_so_far = not rows or rows[-1].state is RowState.HEALTHY
         row = _entered_row(services, head, app, environment, merge)
         if row is None and came_so_far:
-            row = _proposed_row(services, app, environment, merge)
+            row = _proposed_row(services, app, environment, merge, promotion)
         if row is None and not rows and building:
             row = Row(environment.name, RowState.BUILDING)
         if row is None and came_so_far:
@@ -118,10 +121,15 @@ def _link(services: Services, rollback: ConfigCommit) -> str:
     return f"{to}[`{messages.short(rollback.sha)}`]({services.commit_url(rollback.sha)})"
 
 
-def _proposed_row(services: Services, app: App, environment: Environment, merge: Merge) -> Row | None:
+def _proposed_row(
+    services: Services, app: App, environment: Environment, merge: Merge, promotion: int | None
+) -> Row | None:
     """The row of a gated environment that the release waits before."""
     if environment.gate is not Gate.PULL_REQUEST:
         return None
+    if promotion is not None:
+        url = f"{services.github_url}/{services.config_name}/pull/{promotion}"
+        return Row(environment.name, RowState.AWAITING_APPROVAL, f"[{services.config_name}#{promotion}]({url})")
     branch = promotion_branch(environment.name, app.name)
     found = services.forge.find_pull_request(services.config_name, branch, state="all")
     if found is None or bump_id(release_id(app.name, merge.sha), environment.name) not in found.body:
@@ -131,9 +139,16 @@ def _proposed_row(services: Services, app: App, environment: Environment, merge:
 
 
 def set_environment_status(
-    services: Services, merge: Merge, environment: str, state: StatusState, description: str, *, url: str | None = None
+    services: Services,
+    merge: Merge,
+    environment: str,
+    state: StatusState,
+    description: str,
+    *,
+    url: str | None = None,
+    is_news: bool = False,
 ) -> None:
-    """The commit status ``slipway/{environment}`` on the source commit."""
+    """The commit status ``slipway/{environment}`` on the source commit; ``is_news`` as for the port."""
     services.forge.set_status(
         merge.source,
         merge.sha,
@@ -141,6 +156,7 @@ def set_environment_status(
         state=state,
         description=messages.one_line(description),
         url=url or services.dashboard_url,
+        is_news=is_news,
     )
 
 

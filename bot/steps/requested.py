@@ -151,7 +151,7 @@ def backwards(config: ConfigRepo, forge: Forge, release: Release, environment: s
             app.source,
             deployed=deployed,
             new=release.sha,
-            tracked=lambda: app.branch or forge.repository(app.source).default_branch,
+            tracked=lambda: app.branch or forge.default_branch(app.source),
         )
     except (Transient, UnknownOutcome):
         return None

@@ -14,6 +14,7 @@ from bot.messages.rollback import RolledBack
 from bot.releases import Outcome, Release
 from bot.rollback import Why
 from bot.services import Services
+from bot.steps.deployments import retire
 from bot.steps.outcome import Subject, subject_of
 from bot.steps.report import quotable, report_progress, say_on_promotion, set_environment_status
 from bot.steps.rollback import Asked, Plan
@@ -63,6 +64,8 @@ def tell_rolled_back(
     text = texts.status(app, environment, to.sha, told.by)
     set_environment_status(services, left.merge, environment, StatusState.FAILURE, text)
     report_progress(services, app, left.merge, image=left.image, story=texts.rolled_back(told))
+    if asked is not None and ended is Outcome.HEALTHY:
+        retire(services, app, environment, left, text)
     public = replace(told, failure=replace(failure, evidence=())) if told.failure else told
     _on_promotion(services, app, environment, plan.reverted[0], texts.rolled_back(public))
 

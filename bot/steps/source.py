@@ -14,7 +14,7 @@ from bot.steps.state import catalog_now
 
 def tracked_branch(services: Services, app: App) -> str:
     """The branch whose head is released: the catalog's, or the source repo's default branch."""
-    return app.branch or services.forge.repository(app.source).default_branch
+    return app.branch or services.forge.default_branch(app.source)
 
 
 def tracked_head(services: Services, app: App) -> str:

@@ -16,7 +16,7 @@ from bot.manifests import find_images
 from bot.messages import promotions as texts
 from bot.releases import parse_promotion_branch
 from bot.services import Services
-from bot.steps.approve import is_promotion
+from bot.steps.approve import Reviewed, is_promotion, review
 from bot.steps.declined import tell_closed
 from bot.steps.enter import Entered, Entry, enter
 from bot.steps.promote import APPROVAL
@@ -46,8 +46,8 @@ class Tended:
     outdated_tip: str | None = None
 
 
-def tend(services: Services, number: int, *, patient: bool = False) -> Tended | None:
-    """See how a promotion stands, and do what that asks for; None where its reviews are all that matters.
+def tend(services: Services, number: int, *, patient: bool = False) -> Tended | Reviewed:
+    """See how a promotion stands, and do what that asks for; where its reviews are all that matters, read them.
 
     Args:
         services: the ports.
@@ -62,7 +62,7 @@ def tend(services: Services, number: int, *, patient: bool = False) -> Tended | 
     if names is None or not is_promotion(services, pull_request):
         return Tended("ignored", f"#{number} is not one of Slipway's promotions")
     if pull_request.merged:
-        return None
+        return review(services, pull_request)
     environment, app = names
     head = services.config.fetch()
     catalog = read_catalog(services.config, head)
@@ -75,7 +75,8 @@ def tend(services: Services, number: int, *, patient: bool = False) -> Tended | 
     tip = services.config.commit(pull_request.head_sha)
     if tip is None:
         raise Transient(f"The head of #{number}, {pull_request.head_sha}, cannot be fetched yet.")
-    return _tend_open(services, look(services.config, app, environment), pull_request, tip, about, patient=patient)
+    place = look(services.config, app, environment)
+    return _tend_open(services, place, pull_request, tip, about, patient=patient) or review(services, pull_request)
 
 
 def _tend_open(

@@ -23,28 +23,27 @@ def approve(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     """See how the promotion stands, read its reviews afresh, decide, merge exactly that head."""
     number, occasion = values["number"], values.get("occasion", "")
     try:
-        tended = _tend(run, services, number)
-        if tended is not None:
-            return _tended(run, services, number, tended)
+        found = _tend(run, services, number)
+        if isinstance(found, Tended):
+            return _tended(run, services, number, found)
         if occasion.startswith(tending.IN_ORDER_SINCE):
             tell(run, "say that it is in order", lambda: tending.say_in_order(services, number, occasion))
-        reviewed = step(run, "read the reviews", lambda: approving.review(services, number))
-        about(reviewed.release)
-        if reviewed.merge_sha is not None:
-            return _merged(run, number, reviewed, reviewed.merge_sha)
-        if not reviewed.may_be_merged:
-            return Ended("waiting", _why(number, reviewed))
-        return _merge(run, services, values, reviewed)
+        about(found.release)
+        if found.merge_sha is not None:
+            return _merged(run, number, found, found.merge_sha)
+        if not found.may_be_merged:
+            return Ended("waiting", _why(number, found))
+        return _merge(run, services, values, found)
     except SlipwayError as error:
         return _tell_approval_failed(run, services, number, error)
 
 
-def _tend(run: Run, services: Services, number: int) -> Tended | None:
+def _tend(run: Run, services: Services, number: int) -> Tended | Reviewed:
     """How it stands; GitHub works out in the background whether it can be merged, and is asked again."""
     for pause in _PAUSES:
-        tended = step(run, "see how it stands", lambda: tending.tend(services, number, patient=True))
-        if tended is None or not tended.ask_again:
-            return tended
+        found = step(run, "see how it stands", lambda: tending.tend(services, number, patient=True))
+        if not isinstance(found, Tended) or not found.ask_again:
+            return found
         run.sleep(pause)
     return step(run, "see how it stands", lambda: tending.tend(services, number))
 
@@ -67,7 +66,7 @@ def _merge(run: Run, services: Services, values: Mapping[str, Any], reviewed: Re
     number = values["number"]
     merging = step(run, "merge the approved head", lambda: approving.merge(services, number, reviewed))
     if merging.commit is not None:
-        return _merged(run, number, reviewed, merging.commit)
+        return _merged(run, number, reviewed, merging.commit, own=not merging.found)
     if merging.conflicts:
         return _rebuild(run, services, number, reviewed.head)
     if not merging.refused:
@@ -78,8 +77,8 @@ def _merge(run: Run, services: Services, values: Mapping[str, Any], reviewed: Re
     return Ended("failed", f"#{number} is approved, and a rule of the branch refuses: {merging.refused}", retry=True)
 
 
-def _merged(run: Run, number: int, reviewed: Reviewed, merged: str) -> Ended:
-    run.start(sync_job(reviewed.app, reviewed.environment, merged))
+def _merged(run: Run, number: int, reviewed: Reviewed, merged: str, *, own: bool = False) -> Ended:
+    run.start(sync_job(reviewed.app, reviewed.environment, merged, own=own))
     return Ended("done", f"#{number} merged as {merged}")
 
 

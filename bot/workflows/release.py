@@ -37,10 +37,11 @@ def release(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         merge = step(run, "ask who merged it", lambda: source.describe_merge(services, app, sha))
     except SlipwayError as error:
         return failed(error)
+    said_before = values["attempt"] > 1
     telling = Telling(
         run,
         "say that it is being built",
-        lambda: _say_building(services, app, merge, wanted.first_environment),
+        lambda: _say_building(services, app, merge, wanted.first_environment, said_before=said_before),
     )
     built: BuildResult = run.call(image)
     if built.image is None:
@@ -67,11 +68,13 @@ def bring_in(
     environment: str,
     asked: Asked | None = None,
     *,
-    telling: Telling | None = None,
+    telling: Telling[None] | None = None,
+    to_be_told: bool = False,
 ) -> Ended:
     """Through the environment's gate; then the sync that makes it live, or a person's turn.
 
-    ``telling`` is what people are still being told of what went before.
+    ``telling`` is what people are still being told of what went before. ``to_be_told``: the release has just become
+    live in the environment before, and the comment does not tell so yet.
     """
     entered = _entered(run, services, made, environment, asked)
     if telling is not None:
@@ -82,19 +85,28 @@ def bring_in(
         return failed(entered)
     match entered:
         case Entered(entry=Entry.COMMITTED | Entry.PRESENT | Entry.UNCHANGED, commit=str(commit)):
-            run.start(sync_job(made.app, environment, commit))
+            run.start(sync_job(made.app, environment, commit, own=entered.entry is Entry.COMMITTED))
         case Entered(entry=Entry.HELD | Entry.FROZEN, why=why):
             tell(run, "say what it waits for", lambda: _say_kept_out(services, made, environment, why))
             return Ended("waiting", f"{entered.entry.value} in {environment}")
+        case Entered(entry=Entry.PROPOSED, pull_request=int(number)):
+            tell(
+                run, "say that it waits", lambda: _say_waiting(services, made, environment, number, is_news=to_be_told)
+            )
+            announce(run, lambda: chat.waiting(services, made, environment, number))
+            return Ended("done", f"{entered.entry.value} in {environment}")
         case Entered(entry=Entry.OUTDATED, why=why) if asked is not None:
             return Ended("refused", why)
-        case Entered(entry=Entry.PROPOSED, pull_request=int(number)):
-            tell(run, "say that it waits", lambda: _say_waiting(services, made, environment))
-            announce(run, lambda: chat.waiting(services, made, environment, number))
         case Entered(entry=Entry.DECLINED, pull_request=int(number)):
             run.start(approve_job(number, DECLINED))
         case _:
             LOG.info("not brought in", release=made.id, environment=environment, entry=entered.entry.value)
+    if to_be_told:
+        tell(
+            run,
+            "bring the comment up to date",
+            lambda: report.report_progress(services, made.app, made.merge, image=made.image),
+        )
     return Ended("done", f"{entered.entry.value} in {environment}")
 
 
@@ -107,15 +119,17 @@ def _entered(
         return error
 
 
-def _say_building(services: Services, app: str, merge: Merge, environment: str) -> None:
-    report.set_environment_status(services, merge, environment, StatusState.PENDING, statuses.building(app))
+def _say_building(services: Services, app: str, merge: Merge, environment: str, *, said_before: bool) -> None:
+    """In the comment; where there is none, or a status tells of a failure, in the status too."""
+    if merge.pull_request is None or said_before:
+        report.set_environment_status(services, merge, environment, StatusState.PENDING, statuses.building(app))
     report.report_progress(services, app, merge)
 
 
-def _say_waiting(services: Services, made: Release, environment: str) -> None:
+def _say_waiting(services: Services, made: Release, environment: str, number: int, *, is_news: bool) -> None:
     text = statuses.waits(made.app, environment)
-    report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text)
-    report.report_progress(services, made.app, made.merge, image=made.image)
+    report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text, is_news=is_news)
+    report.report_progress(services, made.app, made.merge, image=made.image, promotion=number)
 
 
 def _say_kept_out(services: Services, made: Release, environment: str, why: str) -> None:

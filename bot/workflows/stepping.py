@@ -4,7 +4,7 @@ import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -36,32 +36,33 @@ def step(run: Run, name: str, function: Callable[[], T]) -> T:
     return run.step(name, guarded)
 
 
-def tell(run: Run, name: str, function: Callable[[], None]) -> None:
+def tell(run: Run, name: str, function: Callable[[], T]) -> T | None:
     """Tell people. That GitHub cannot be told changes nothing about what was done, so it only goes to the log."""
     try:
-        step(run, name, function)
+        return step(run, name, function)
     except SlipwayError as error:
         LOG.warning("could not tell", run=run.id, step=name, reason=str(error))
+        return None
 
 
-class Telling:
+class Telling(Generic[T]):
     """People are told in a thread of its own while the work goes on: GitHub's answers keep no release waiting.
 
     ``end`` waits until they are told, so that what is said next stays the last word. Call it before that is said, and
     before a job is started that has its own to say. A run that is taken up again tells in ``end`` what was not told.
     """
 
-    def __init__(self, run: Run, name: str, function: Callable[[], None]) -> None:
+    def __init__(self, run: Run, name: str, function: Callable[[], T]) -> None:
         self._run, self._name, self._function = run, name, function
-        self._begun: Future[None] | None = None
+        self._begun: Future[T] | None = None
         step(run, f"begin to {name}", self._begin)
 
-    def end(self) -> None:
+    def end(self) -> T | None:
         """Wait until they are told. As ``tell``: that they cannot be told only goes to the log."""
-        tell(self._run, self._name, self._finish)
+        return tell(self._run, self._name, self._finish)
 
     def _begin(self) -> None:
-        self._begun = future = Future[None]()
+        self._begun = future = Future[T]()
         context = contextvars.copy_context()
 
         def work() -> None:
@@ -72,12 +73,11 @@ class Telling:
 
         threading.Thread(target=work, name="telling", daemon=True).start()
 
-    def _finish(self) -> None:
+    def _finish(self) -> T:
         begun, self._begun = self._begun, None
         if begun is not None:
-            begun.result()
-        else:
-            self._function()  # another try, or the process that had begun it died
+            return begun.result()
+        return self._function()  # another try, or the process that had begun it died
 
 
 def failed(error: SlipwayError) -> Ended:

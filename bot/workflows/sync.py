@@ -45,14 +45,18 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         taken_back = take_back(run, services, app, environment, subject.to_take_back)
         if taken_back is not None:
             return taken_back
-    begun = Telling(run, "say that it rolls out", lambda: outcome.tell_rolling_out(services, app, environment, subject))
+    news = replace(subject, is_news=values["attempt"] == 1 and values.get("own", False))
+    begun = Telling(
+        run, "say that it rolls out", lambda: outcome.tell_rolling_out(services, app, environment, commit, news)
+    )
     if subject.unapproved:
-        tell(run, "say unapproved", lambda: outcome.tell_unapproved(services, app, environment, commit, subject))
+        tell(run, "say unapproved", lambda: outcome.tell_unapproved(services, app, environment, commit, news))
     result = _roll_out(run, services, app, environment, commit)
-    begun.end()
+    told = replace(news, deployment=begun.end())
     if result.outcome is Outcome.SUPERSEDED:
+        tell(run, "say that it gave way", lambda: outcome.tell_superseded(services, app, environment, told))
         return _superseded(run, app, environment, result.newer)
-    return _conclude(run, services, values, subject, result)
+    return _conclude(run, services, values, told, result)
 
 
 def _superseded(run: Run, app: str, environment: str, newer: str | None) -> Ended:
@@ -127,7 +131,9 @@ def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: 
         tell(
             run,
             "say that it failed",
-            lambda: outcome.tell_failed(services, app, environment, commit, subject, failure),
+            lambda: outcome.tell_failed(
+                services, app, environment, commit, subject, failure, is_unknown=result.outcome is Outcome.UNKNOWN
+            ),
         )
         if result.outcome is Outcome.FAILED:
             announce(run, lambda: chat.failed(services, app, environment, commit, result.reason))
@@ -178,7 +184,7 @@ def _next(run: Run, services: Services, environment: str, subject: Subject) -> E
     if subject.next_environment is not None:
         if subject.went_back:
             tell(run, "close the promotion of what was taken back", lambda: withdraw(services, made.app, environment))
-        went = bring_in(run, services, made, subject.next_environment)
+        went = bring_in(run, services, made, subject.next_environment, to_be_told=subject.told_by_what_follows)
         return Ended("healthy", went.detail, retry=went.retry)
     try:
         digest = step(run, "tag latest", lambda: latest.tag_latest(services, made))

@@ -47,13 +47,13 @@ def measure_cycle(world: World, merges: int) -> Cycle:
     app = world.add_app("measured")
     app.await_live("staging", app.merge("The first", {**SITE, "site/index.html": "0"}))
     took = [_to_staging(app, number) for number in range(1, merges + 1)]
-    calls, creates = _whole_way(app, merges + 1)
+    whole = whole_way(app, merges + 1)
     return Cycle(
         statistics.median(took),
         statistics.median(_build(world, number) for number in range(merges)),
         statistics.median(_floor(world, number) for number in range(merges)),
-        calls,
-        creates,
+        whole.calls,
+        whole.creates,
     )
 
 
@@ -64,7 +64,7 @@ def _to_staging(app: AppWorld, number: int) -> float:
     took = time.perf_counter() - began
     app.await_live("staging", sha)
     until("the promotion", lambda: _promotion(app, sha))
-    until("quiet", lambda: _quiet(app.world))  # as it is around the floor
+    until("quiet", lambda: is_quiet(app.world))  # as it is around the floor
     return took
 
 
@@ -77,7 +77,25 @@ def _promotion(app: AppWorld, sha: str) -> int | None:
     return next((int(ref.split("/")[2]) for ref in refs), None)
 
 
-def _whole_way(app: AppWorld, number: int) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class WholeWay:
+    """What a cycle asked of GitHub's REST API: method, path and status of each request."""
+
+    requests: tuple[tuple[str, str, int], ...]
+
+    @property
+    def calls(self) -> int:
+        """All of them. None is a conditional one, which GitHub would not count."""
+        return len(self.requests)
+
+    @property
+    def creates(self) -> int:
+        """Those that write, which GitHub allows fewer of."""
+        return sum(method in CREATING for method, _, _ in self.requests)
+
+
+def whole_way(app: AppWorld, number: int) -> WholeWay:
+    """One merge to production and ``latest``, approved as soon as it waits; a promotion that is open takes it up."""
     world, log = app.world, app.world.forge.requests_log
     began = len(log)
     sha = app.merge(f"Change {number}", {**SITE, "site/index.html": str(number)})
@@ -85,12 +103,12 @@ def _whole_way(app: AppWorld, number: int) -> tuple[int, int]:
     app.approve(until("the promotion", lambda: _promotion(app, sha)))
     app.await_live("production", sha)
     until("latest", lambda: world.digest(app.image, "latest") == world.digest(app.image, sha[:7]))
-    until("quiet", lambda: _quiet(world))
-    asked = [request.method for request in log[began:] if request.path.startswith(REST)]
-    return len(asked), sum(method in CREATING for method in asked)
+    until("quiet", lambda: is_quiet(world))
+    asked = [request for request in log[began:] if request.path.startswith(REST)]
+    return WholeWay(tuple((one.method, one.path.removeprefix(REST), one.status) for one in asked))
 
 
-def _quiet(world: World) -> bool:
+def is_quiet(world: World) -> bool:
     """Nothing was asked of GitHub for a second."""
     before = len(world.forge.requests_log)
     time.sleep(1)
@@ -151,7 +169,7 @@ def merge_together(world: World, count: int) -> float:
     apps = [world.add_app(f"many-{number:02}") for number in range(count)]
     for app in apps:
         world.forge.commit(app.source, "master", {"README.md": "# Site\n"}, "Begin", DEVELOPER)
-    until("quiet", lambda: _quiet(world))
+    until("quiet", lambda: is_quiet(world))
     began = time.perf_counter()
     merged = [(app, app.merge("Together", {**SITE, "site/index.html": app.name})) for app in apps]
     for app, sha in merged:

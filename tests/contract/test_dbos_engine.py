@@ -247,6 +247,18 @@ def test_a_killed_worker_carries_on_where_it_was_when_it_starts_again(processes:
     assert processes.journal() == ["first", "second", "second", "third"]
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_step_knows_whether_it_may_have_run_before(processes: Processes, *, killed: bool) -> None:
+    processes.enqueue("doubtful", "doubtful/1")
+    worker = processes.worker("one")
+    processes.wait_for_line("first")
+    if killed:
+        worker.kill()
+        processes.worker("one")
+    processes.go()
+    assert processes.ended("doubtful/1").result == ((True, True, True) if killed else (False, True, False))
+
+
 def test_another_worker_takes_over_what_a_killed_one_left(processes: Processes) -> None:
     processes.enqueue("story", "story/1")
     killed = processes.worker("one")

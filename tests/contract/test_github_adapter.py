@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bot.adapters.github.credentials import AppCredentials, TokenCredentials
 from bot.adapters.github.forge import GitHubForge
 from bot.errors import Permanent, Refused, SlipwayError, Transient, UnknownOutcome
-from bot.facts import Repository, ReviewState, StatusState
+from bot.facts import Repository, ReviewState
 from bot.sandbox.forge.faults import Action, perform_then_drop, perform_then_status, reset, status
 from tests.forge_stage import REPO, Stage, stage
 from tests.openapi import description
@@ -244,7 +244,7 @@ def test_read_that_failed_is_asked_again_by_who_wants_it(
     assert forge.repository(REPO).default_branch == "master"
 
 
-# ---------------------------------------------------------------- reviews, comments, statuses
+# ---------------------------------------------------------------- reviews
 
 
 def test_reviews_tell_who_said_what_about_which_commit(scene: Stage, forge: GitHubForge) -> None:
@@ -267,72 +267,6 @@ def test_a_pull_request_is_closed_and_closing_it_again_is_no_error(scene: Stage,
         forge.close_pull_request(REPO, number)
         closed = forge.pull_request(REPO, number)
         assert (closed.state, closed.merged) == ("closed", False)
-
-
-def test_one_comment_is_kept_and_edited(scene: Stage, forge: GitHubForge) -> None:
-    number = scene.pull_request("topic")
-    scene.forge.comment(REPO, number, "ann", f"What does {MARKER} mean?")
-    for text in ("building", "built", "built"):
-        forge.comment(REPO, number, marker=MARKER, body=f"{MARKER}\n{text}")
-    bodies = [comment.body for comment in scene.repo().get_issue(number).get_comments()]
-    assert bodies == [f"What does {MARKER} mean?", f"{MARKER}\nbuilt"]
-    assert [entry.status for entry in scene.forge.requests_log if entry.method in {"POST", "PATCH"}] == [201, 200]
-
-
-def test_a_comment_that_is_only_to_be_updated_is_not_begun(scene: Stage, forge: GitHubForge) -> None:
-    number = scene.pull_request("topic")
-    forge.comment(REPO, number, marker=MARKER, body=f"{MARKER}\ngone", only_update=True)
-    assert list(scene.repo().get_issue(number).get_comments()) == []
-    forge.comment(REPO, number, marker=MARKER, body=MARKER)
-    forge.comment(REPO, number, marker=MARKER, body=f"{MARKER}\ngone", only_update=True)
-    assert [comment.body for comment in scene.repo().get_issue(number).get_comments()] == [f"{MARKER}\ngone"]
-
-
-def test_comment_whose_answer_was_lost_is_not_doubled(scene: Stage, forge: GitHubForge) -> None:
-    number = scene.pull_request("topic")
-    scene.forge.faults.add("POST", "/comments$", perform_then_drop())
-    with pytest.raises(UnknownOutcome):
-        forge.comment(REPO, number, marker=MARKER, body=MARKER)
-    forge.comment(REPO, number, marker=MARKER, body=MARKER)
-    assert [comment.body for comment in scene.repo().get_issue(number).get_comments()] == [MARKER]
-
-
-def test_doubled_comment_of_the_bot_is_removed(scene: Stage, forge: GitHubForge) -> None:
-    number = scene.pull_request("topic")
-    for login in ("slipway-bot", "ann", "slipway-bot"):
-        scene.forge.comment(REPO, number, login, f"{MARKER}\nbuilding")
-    forge.comment(REPO, number, marker=MARKER, body=f"{MARKER}\nbuilt")
-    left = [(comment.user.login, comment.body) for comment in scene.repo().get_issue(number).get_comments()]
-    assert left == [("slipway-bot", f"{MARKER}\nbuilt"), ("ann", f"{MARKER}\nbuilding")]
-
-
-def test_status_whose_answer_was_lost_is_not_doubled(scene: Stage, forge: GitHubForge) -> None:
-    def say(state: StatusState, description: str) -> None:
-        forge.set_status(REPO, head(scene), context="slipway/staging", state=state, description=description, url=None)
-
-    scene.forge.faults.add("POST", "/statuses/", perform_then_drop())
-    with pytest.raises(UnknownOutcome):
-        say(StatusState.PENDING, "rolling out")
-    say(StatusState.PENDING, "rolling out")
-    say(StatusState.SUCCESS, "")
-    say(StatusState.SUCCESS, "")
-    said = [status.state for status in scene.repo().get_commit(head(scene)).get_statuses()]
-    assert said == ["success", "pending"]
-
-
-def test_status_is_set_once_however_long_its_description(scene: Stage, forge: GitHubForge) -> None:
-    forge.set_status(
-        REPO, head(scene), context="slipway/staging", state=StatusState.FAILURE, description="x" * 200, url="https://s/"
-    )
-    (found,) = scene.repo().get_commit(head(scene)).get_statuses()
-    assert (found.state, found.context, found.target_url) == ("failure", "slipway/staging", "https://s/")
-
-
-def test_status_where_the_bot_may_not_is_done_without(scene: Stage) -> None:
-    as_("carl", scene).set_status(
-        REPO, head(scene), context="slipway/staging", state=StatusState.SUCCESS, description="healthy", url=None
-    )
-    assert scene.repo().get_commit(head(scene)).get_statuses().totalCount == 0
 
 
 # ---------------------------------------------------------------- people

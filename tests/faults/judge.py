@@ -144,13 +144,16 @@ def _doubled_pulls(stage: Stage, proposed: Mapping[str, int]) -> Iterator[str]:
 
 
 def _doubled_words(stage: Stage, repo: str, *, straight: bool) -> Iterator[str]:
-    """Comments with the same hidden line on one pull request, and statuses that say what was said already."""
+    """Comments with the same hidden line on one pull request, statuses and deployments that say what was said."""
     for pull in _pages(stage, f"/repos/{repo}/pulls?state=all"):
         comments = _pages(stage, f"/repos/{repo}/issues/{pull['number']}/comments?")
         ours = [comment["body"] for comment in comments if comment["user"]["login"] == BOT]
         yield from _doubled(f"on {repo}#{pull['number']} the comment", Counter(_about(body) for body in ours))
         for sha in {pull["head"]["sha"], pull["merge_commit_sha"]} - {None}:
             yield from _doubled_statuses(stage, repo, sha, straight=straight)
+    deployments = _pages(stage, f"/repos/{repo}/deployments?")
+    about = Counter(f"{one['payload']['slipway_id']} by {one['payload']['config_commit'][:7]}" for one in deployments)
+    yield from _doubled("a deployment of", about)
 
 
 def _about(comment: str) -> str:

@@ -153,6 +153,7 @@ def test_the_lines_beside_a_commit() -> None:
         statuses.rolling_out("shop", "staging"),
         statuses.live("shop", "staging", 94.0),
         statuses.waits("shop", "production"),
+        statuses.superseded("shop", "production"),
         statuses.closed("shop", "production", "acme/config#7"),
         statuses.unapproved("shop", "production"),
         statuses.failed(Failure("The build", str(too_long(IMAGE, 1800)))),

@@ -126,7 +126,7 @@ class Branches:
         match pushed:
             case Pushed.DONE:
                 made = self._mirror.find_commit(update.sha) if update.sha is not None else None
-                caller.answer.set_result(made)
+                caller.answer.set_result(replace(made, is_new=True) if made is not None else None)
             case SlipwayError():
                 caller.answer.set_exception(pushed)
             case Pushed.RACED | Pushed.UNKNOWN:

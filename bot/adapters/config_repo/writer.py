@@ -193,7 +193,7 @@ class Writer:
     def _landed(self, round_: _Round) -> None:
         self._mirror.history.grow(round_.commits)
         for commit, callers in zip(round_.commits, round_.carried.values(), strict=True):
-            made = self._mirror.find_commit(commit.sha)
+            made = replace(self._mirror.find_commit(commit.sha), is_new=True)
             _answer([(caller, made) for caller in callers])
         _answer(round_.settled)
 

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -34,6 +35,7 @@ from bot.adapters.dbos.serializer import NotStorableError, UnreadableRecord, sto
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Job
 from bot.log_context import context_of
+from bot.repetition import first_time
 
 log = structlog.get_logger()
 
@@ -80,6 +82,7 @@ class DurableRun:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._id = assert_current_dbos_context().workflow_id
+        self._begun_before: bool | None = None
 
     @property
     def id(self) -> str:
@@ -103,12 +106,12 @@ class DurableRun:
 
         for attempt in range(1, attempts):
             try:
-                return self._recorded(_label(name, attempt), timed)
+                return self._recorded(_label(name, attempt), partial(self._told, timed, attempt))
             except (Transient, UnknownOutcome) as error:
                 pause = self._pause(attempt, error)
                 log.warning("step is tried again", step=name, attempt=attempt, pause=pause, reason=str(error))
                 self.sleep(pause)
-        return self._recorded(_label(name, attempts), timed)
+        return self._recorded(_label(name, attempts), partial(self._told, timed, attempts))
 
     def sleep(self, seconds: float) -> None:
         """Sleep durably: a restart sleeps only the rest. The clock of the machine counts, bounded by ``seconds``."""
@@ -149,6 +152,21 @@ class DurableRun:
         return self._recorded(f"result of {job.id}", lambda: self._wait_for(job.id))
 
     # ------------------------------------------------------------ how
+
+    def _told(self, function: Callable[[], T], attempt: int) -> T:
+        """Run it, and have it know whether it may have run before: by an earlier attempt, or before a crash."""
+        with first_time(certain=attempt == 1 and not self._was_begun_before()):
+            return function()
+
+    def _was_begun_before(self) -> bool:
+        """Whether another execution of this job came first; DBOS counts how often it was handed out."""
+        if self._begun_before is None:
+            database = system_database(self._settings.dbos)
+            jobs = database.tables.workflow_status.c
+            query = sa.select(jobs.recovery_attempts).where(jobs.workflow_uuid == self._id)
+            with database.engine.begin() as connection:
+                self._begun_before = connection.execute(query).scalar_one() != 1
+        return self._begun_before
 
     def _recorded(self, name: str, function: Callable[[], T]) -> T:
         self._stop_here_if_asked()

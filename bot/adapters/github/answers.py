@@ -4,6 +4,7 @@ It reads what was sent rather than PyGithub's attributes: an attribute that is m
 whole object again, and a server that leaves out an optional field must not stop a deployment.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -98,6 +99,7 @@ def pull_request(repo: str, sent: Json) -> PullRequest:
         merged_by=person(_part(sent, "merged_by")),
         merged_at=utc(sent.get("merged_at")),
         mergeable=sent.get("mergeable"),
+        labels=tuple(str(label["name"]) for label in sent.get("labels") or () if label.get("name")),
     )
 
 
@@ -136,6 +138,17 @@ def says_status(combined: Json, status: Json) -> bool:
         all((known.get(key) or "") == (value or "") for key, value in status.items())
         for known in combined.get("statuses") or ()
     )
+
+
+def is_about(deployment: Json, about: Mapping[str, str]) -> bool:
+    """Whether a deployment's payload is this; GitHub tells it as it was sent, or as the text of it."""
+    payload = deployment.get("payload")
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return False
+    return isinstance(payload, Mapping) and all(payload.get(key) == value for key, value in about.items())
 
 
 def utc(text: str | None) -> str | None:

@@ -19,7 +19,7 @@ from bot.adapters.github.answers import utc
 from bot.adapters.github.client import GitHubClient
 from bot.adapters.github.credentials import Credentials
 from bot.adapters.github.errors import FOREIGN, status_of, translate
-from bot.adapters.github.forge import UNAVAILABLE
+from bot.adapters.github.telling import UNAVAILABLE
 from bot.errors import SlipwayError
 from bot.facts import FailedDelivery
 

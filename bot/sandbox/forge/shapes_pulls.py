@@ -39,7 +39,7 @@ def label_json(repo: Repo, name: str) -> Json:
         "node_id": node_id("Label", number),
         "url": f"{repo_api(repo)}/labels/{name}",
         "name": name,
-        "description": None,
+        "description": "",
         "color": "ededed",
         "default": False,
     }
