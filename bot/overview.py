@@ -32,6 +32,7 @@ from bot.steps.state import (
     outcome,
     read_catalog,
     read_hold,
+    shared_app,
 )
 from bot.withdrawals import brought_in
 
@@ -58,6 +59,11 @@ _STATE_OF_OUTCOME = {
     Outcome.UNKNOWN: CellState.UNKNOWN,
     Outcome.SUPERSEDED: CellState.NOT_APPLIED,
 }
+
+
+_NOT_COMPARED = frozenset({CellState.FAILED, CellState.UNKNOWN})
+
+NOT_COMPARED = "Drift is not looked for until it is healthy."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,11 @@ class Cell:
     drift: tuple[str, ...] = ()
 
     @property
+    def compared(self) -> bool:
+        """Whether drift is looked for: only what has been healthy can drift (``bot.steps.drift``)."""
+        return self.state not in _NOT_COMPARED
+
+    @property
     def release(self) -> Release | None:
         """The release that the config branch names here, where it is known."""
         return self.deployed.release if self.deployed else None
@@ -138,6 +149,7 @@ class Overview:
         catalog_error: what is wrong with the catalog at ``head``; the last good one may be in force meanwhile.
         work: the newest work of every kind, newest first.
         declined: the heads of promotions that were closed without a merge, as far as the jobs remember.
+        shared: the shared files of each environment that has some, as a place of their own.
     """
 
     head: str
@@ -146,6 +158,7 @@ class Overview:
     rows: tuple[Row, ...]
     work: tuple[Work, ...]
     declined: frozenset[str] = frozenset()
+    shared: tuple[Cell, ...] = ()
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -174,7 +187,9 @@ def overview(
     if catalog is None:
         return Overview(head, None, error, (), work)
     declined = declined_heads(queue, before.work if before else (), work, before.declined if before else frozenset())
-    drifts = newest(queue.jobs("drift/", limit=2 * looks_for(len(catalog.apps) * len(catalog.environments))))
+    sharing = [environment for environment in catalog.environments if environment.shared]
+    places = len(catalog.apps) * len(catalog.environments) + len(sharing)
+    drifts = newest(queue.jobs("drift/", limit=2 * looks_for(places)))
     jobs = Jobs(catalog, work, before.work if before else (), drifts)
     look = _Look(config, head, jobs, before, declined)
     rows: list[Row] = []
@@ -182,7 +197,8 @@ def overview(
         some = catalog.apps[first : first + AT_ONCE]
         look.read_ahead(some, catalog.environments)
         rows += (look.row(app, catalog.environments) for app in some)
-    return Overview(head, catalog, error, tuple(rows), work, declined)
+    shared = tuple(look.shared(environment) for environment in sharing)
+    return Overview(head, catalog, error, tuple(rows), work, declined, shared)
 
 
 def _catalog(config: ConfigRepo, head: str, before: Overview | None) -> tuple[Catalog | None, str]:
@@ -212,6 +228,7 @@ class _Look:
         self._jobs = jobs
         self._holds = frozenset(config.files(head, HOLDS))
         self._rows = {row.app.name: row for row in before.rows} if before else {}
+        self._shared = {cell.environment.name: cell for cell in before.shared} if before else {}
         self._same_head = before is not None and before.head == head
 
     def read_ahead(self, apps: Iterable[App], environments: Iterable[Environment]) -> None:
@@ -226,10 +243,18 @@ class _Look:
         known = self._rows.get(app.name)
         return known if known == row and known is not None else row
 
+    def shared(self, environment: Environment) -> Cell:
+        """An environment's shared files, which are synced as an app's are."""
+        known = self._shared.get(environment.name)
+        usable = known is not None and known.environment == environment and known.deployed is not None
+        cell = self._cell_as_of(shared_app(environment), environment, known if usable else None, url=None)
+        return known if known == cell and known is not None else cell
+
     def _cell(self, app: App, environment: Environment) -> Cell:
-        known = self._known_cell(app, environment)
+        return self._cell_as_of(app, environment, self._known_cell(app, environment), url=environment.url_for(app))
+
+    def _cell_as_of(self, app: App, environment: Environment, known: Cell | None, *, url: str | None) -> Cell:
         work = self._jobs.under_way(app, environment)
-        url = environment.url_for(app)
         try:
             changed = self._changed(app, environment, known)
             deployed = self._deployed(app, environment, changed, known)

@@ -7,6 +7,7 @@ from bot.activity import Work
 from bot.catalog import App, Catalog, Environment
 from bot.drift import Drift, Place
 from bot.facts import ConfigCommit
+from bot.steps.state import SHARED
 
 
 class Jobs:
@@ -31,13 +32,15 @@ class Jobs:
     def under_way(self, app: App, environment: Environment) -> tuple[Work, ...]:
         """What is running or queued for a place."""
         found = list(self._under_way[app.name, environment.name])
-        if environment.name == self._first:
+        if environment.name == self._first and app.name != SHARED:
             found += (*self._under_way[app.name, ""], *self._under_way["", app.image])
         return tuple(found)
 
     def failed(self, app: App, environment: Environment) -> Work | None:
         """The app's newest release, where that failed."""
-        newest = next(iter(self._all[app.name, ""]), None) if environment.name == self._first else None
+        if environment.name != self._first or app.name == SHARED:
+            return None
+        newest = next(iter(self._all[app.name, ""]), None)
         return newest if newest is not None and newest.outcome == "failed" else None
 
     def drift(self, app: App, environment: Environment, changed: ConfigCommit | None) -> tuple[str, ...]:

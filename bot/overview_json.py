@@ -25,6 +25,7 @@ def overview_facts(overview: Overview, links: Links | None) -> dict[str, Any]:
         "catalog_error": overview.catalog_error or None,
         "environments": [environment.name for environment in overview.environments],
         "apps": [row_facts(row, links) for row in overview.rows],
+        "shared": {cell.environment.name: cell_facts(cell, links) for cell in overview.shared},
         "work": [work_facts(work) for work in overview.work if work.under_way],
     }
 
@@ -55,6 +56,7 @@ def cell_facts(cell: Cell, links: Links | None) -> dict[str, Any]:
         "approved_by": list(note.approved_by) if note else [],
         "reason": (note.reason if note else cell.problem) or None,
         "drift": list(cell.drift),
+        "compared": cell.compared,
         "held": cell.hold is not None,
         "hold_reason": (cell.hold.reason if cell.hold else None) or None,
         "held_by": (cell.hold.by if cell.hold else None) or None,

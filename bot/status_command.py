@@ -22,7 +22,7 @@ from bot.facts import JobState
 from bot.links import Links
 from bot.logs import Redactor
 from bot.messages import duration, short
-from bot.overview import Cell, CellState, Overview, Row, overview
+from bot.overview import NOT_COMPARED, Cell, CellState, Overview, Row, overview
 from bot.overview_json import overview_facts
 from bot.settings import Settings
 from bot.telling import ago, title_of
@@ -177,6 +177,10 @@ def _table(found: Overview, now: datetime) -> Table:
         table.add_column(environment.name, overflow="fold")
     for row in found.rows:
         table.add_row(row.app.name, *(_cell(cell, now) for cell in row.cells))
+    if found.shared:
+        cells = {cell.environment.name: _cell(cell, now) for cell in found.shared}
+        none = Text("none", style="dim")
+        table.add_row("shared files", *(cells.get(environment.name, none) for environment in found.environments))
     return table
 
 
@@ -200,6 +204,8 @@ def _notes(cell: Cell) -> Iterator[tuple[str, str]]:
     """What else is to be said of a place, each with its colour."""
     if cell.problem or (cell.outcome and cell.outcome.reason and cell.state is not CellState.HEALTHY):
         yield cell.problem or (cell.outcome.reason if cell.outcome else ""), "red"
+    if not cell.compared:
+        yield NOT_COMPARED, "dim"
     if cell.failed is not None:
         yield f"{cell.failed.about.what} failed: {cell.failed.result}", "red"
     if cell.held is not None:

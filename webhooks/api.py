@@ -25,7 +25,14 @@ def blueprint(sight: Sight, rules: Access) -> Blueprint:
         from bot.overview_json import overview_facts  # noqa: PLC0415 - see webhooks.sight
 
         seen = sight.snapshot()
-        facts: dict[str, Any] = {"head": None, "catalog_error": None, "environments": [], "apps": [], "work": []}
+        facts: dict[str, Any] = {
+            "head": None,
+            "catalog_error": None,
+            "environments": [],
+            "apps": [],
+            "shared": {},
+            "work": [],
+        }
         return _answer(seen, overview_facts(seen.overview, seen.links) if seen.overview else facts)
 
     @routes.get("/releases")

@@ -36,6 +36,9 @@ MOST_ROWS = 200
 MOST_WAITING = 12
 """Promotions listed above the matrix, the oldest first; all of them are marked in it."""
 
+SHARED_FILES = "shared files"
+"""What the row is called, and found by, that is of no app."""
+
 SHORT_SECONDS = 10.0
 """Spans of steps below this are shown with tenths of a second."""
 
@@ -56,6 +59,7 @@ class Page:
     query: str
     waiting: "tuple[tuple[Row, Cell], ...]"
     counts: tuple[tuple[str, int], ...]
+    shared: "dict[str, Cell]"
     now: "tuple[Work, ...]"
     lately: "tuple[Work, ...]"
 
@@ -159,6 +163,7 @@ def _page(seen: Snapshot) -> Page:
     rows = seen.overview.rows if seen.overview else ()
     found = [row for row in rows if query.lower() in row.app.name or query.lower() in row.app.source.lower()]
     cells = [(row, cell) for row in rows for cell in row.cells]
+    shared = seen.overview.shared if seen.overview else ()
     waiting = [(row, cell) for row, cell in cells if cell.pending]
     return Page(
         rows=tuple(found if request.args.get("all") else found[:MOST_ROWS]),
@@ -166,7 +171,8 @@ def _page(seen: Snapshot) -> Page:
         total=len(rows),
         query=query,
         waiting=tuple(sorted(waiting, key=lambda place: place[1].pending.proposed_at if place[1].pending else "")),
-        counts=_counted(cell.state.value for _, cell in cells),
+        counts=_counted(cell.state.value for cell in (*(cell for _, cell in cells), *shared)),
+        shared={cell.environment.name: cell for cell in shared} if query.lower() in SHARED_FILES else {},
         now=tuple(work for work in seen.work if work.under_way),
         lately=tuple(work for work in seen.work if not work.under_way and not work.routine and work.kind != "build")[
             :LATELY

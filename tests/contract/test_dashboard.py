@@ -199,3 +199,19 @@ def test_the_api_tells_one_release_s_way(client: FlaskClient) -> None:
         ("approval", "waiting"),
     ]
     assert {job["workflow"] for job in facts["jobs"]} == {"release", "build", "sync"}
+
+
+def test_shared_files_have_a_row_that_is_no_app_s(own: DashboardStage) -> None:
+    with_shared = CATALOG.replace("namespace: production,", "namespace: production, shared: [ingress],", 1)
+    changed = own.commit({"slipway.yaml": with_shared, "ingress/all.yaml": "kind: Ingress\n"}, "Let <b>people</b> in")
+    own.end(changed, "", "production", Outcome.FAILED, "no such class")
+    page = own.app.test_client().get("/").text
+    told = text(page.partition('id="shared-files"')[2].partition("</tr>")[0].partition(">")[2])
+    assert told.startswith("shared files of no app: shared in the catalog staging none production failed")
+    assert "Let <b>people</b> in" in told
+    assert "no such class Drift is not looked for until it is healthy." in told
+    assert get(own.app.test_client(), "/api/v1/apps")["shared"]["production"]["config_commit"] == changed
+    assert 'id="shared-files"' not in own.app.test_client().get("/?q=blog").text
+    only = own.app.test_client().get("/?q=shared").text
+    assert 'id="shared-files"' in only
+    assert 'id="app-blog"' not in only

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from bot.activity import Tone, activity, sentence
+from bot.drift import DriftSeen, PlaceSeen
 from bot.facts import Job, JobState
-from bot.jobs import DECLINED, REOPENED, Ended, approve_job, build_job, reconcile_job, release_job, sync_job
+from bot.jobs import DECLINED, REOPENED, Ended, approve_job, build_job, drift_job, reconcile_job, release_job, sync_job
 from bot.links import Links
 from bot.messages import rollback as texts
 from bot.overview import Cell, CellState, Overview, overview
@@ -347,3 +348,47 @@ def test_a_look_that_found_nothing_is_routine(queue: FakeQueue) -> None:
 
 def test_a_sentence_holds_no_control_characters() -> None:
     assert sentence("red \x1b[31malert\n\tnow") == "Red [31malert now."
+
+
+# ---------------------------------------------------------------- shared files
+
+
+SHARING = CATALOG.replace("gate: pull-request}", "gate: pull-request, shared: [ingress]}")
+
+
+def test_shared_files_are_a_place_of_their_environment(config: FakeConfig, queue: FakeQueue) -> None:
+    assert look(config, queue).shared == ()
+    changed = config.edit({"slipway.yaml": SHARING, "ingress/all.yaml": "kind: Ingress\n"}, "Let people in")
+    queue.add(release_job("blog", "a" * 40), JobState.RUNNING)
+    before = look(config, queue)
+    (found,) = before.shared
+    assert (found.environment.name, found.state, found.url, found.work) == (
+        "production",
+        CellState.NOT_APPLIED,
+        None,
+        (),
+    )
+    queue.add(sync_job("", "production", changed), JobState.RUNNING)
+    (running,) = look(config, queue, before).shared
+    assert (running.state, [work.about.what for work in running.work]) == (
+        CellState.ROLLING_OUT,
+        ["Rollout of production's shared files"],
+    )
+    queue.records.pop()
+    queue.add(sync_job("", "production", changed), JobState.DONE, Ended("failed", "no class"))
+    config.end(changed, "", "production", Outcome.FAILED, "no such class")
+    after = look(config, queue, before)
+    (failed,) = after.shared
+    assert (failed.state, failed.compared) == (CellState.FAILED, False)
+    assert look(config, queue, after).shared[0] is failed
+    facts = overview_facts(after, LINKS)["shared"]
+    assert (facts["production"]["state"], facts["production"]["reason"]) == ("failed", "no such class")
+    assert "staging" not in facts
+
+
+def test_what_drifted_of_the_shared_files_is_shown(config: FakeConfig, queue: FakeQueue) -> None:
+    changed = config.edit({"slipway.yaml": SHARING, "ingress/all.yaml": "kind: Ingress\n"})
+    config.end(changed, "", "production", Outcome.HEALTHY)
+    seen = PlaceSeen("", "production", changed, ("Ingress `all` differs",))
+    queue.add(drift_job(1), JobState.DONE, DriftSeen((seen,)))
+    assert look(config, queue).shared[0].drift == ("Ingress `all` differs",)

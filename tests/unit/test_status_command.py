@@ -28,20 +28,22 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 EXPECTED = """\
 config branch at 0000000
-┏━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
-┃ app  ┃ staging                                          ┃ production                             ┃
-┡━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┩
-│ blog │ 5656565 ✓ healthy after 12 s  1 h ago            │ 3f3f3f3 ✗ failed  1 h ago              │
-│      │ Add a search box                                 │ Open the blog                          │
-│      │                                                  │ no room                                │
-│      │                                                  │ held: Wait for the logo                │
-│      │                                                  │ 5656565 waits for approval             │
-├──────┼──────────────────────────────────────────────────┼────────────────────────────────────────┤
-│ shop │ · waits for first release  1 h ago               │ · waits for first release  1 h ago     │
-│      │ Release of shop aaaaaaa failed: Dockerfile line  │ Rollout of shop on production: running │
-│      │ 3: no.                                           │                                        │
-│      │ Release of shop bbbbbbb: queued                  │                                        │
-└──────┴──────────────────────────────────────────────────┴────────────────────────────────────────┘
+┏━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
+┃ app  ┃ staging                                     ┃ production                                  ┃
+┡━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┩
+│ blog │ 5656565 ✓ healthy after 12 s  1 h ago       │ 3f3f3f3 ✗ failed  1 h ago                   │
+│      │ Add a search box                            │ Open the blog                               │
+│      │                                             │ no room                                     │
+│      │                                             │ Drift is not looked for until it is         │
+│      │                                             │ healthy.                                    │
+│      │                                             │ held: Wait for the logo                     │
+│      │                                             │ 5656565 waits for approval                  │
+├──────┼─────────────────────────────────────────────┼─────────────────────────────────────────────┤
+│ shop │ · waits for first release  1 h ago          │ · waits for first release  1 h ago          │
+│      │ Release of shop aaaaaaa failed: Dockerfile  │ Rollout of shop on production: running      │
+│      │ line 3: no.                                 │                                             │
+│      │ Release of shop bbbbbbb: queued             │                                             │
+└──────┴─────────────────────────────────────────────┴─────────────────────────────────────────────┘
 
 Waiting for approval
   blog 5656565 to production, 1 h ago: Add a search box (branch slipway/production/blog)
@@ -69,6 +71,16 @@ def test_the_page_shows_places_approvals_and_work() -> None:
     Console(width=100, file=paper).print(page(overview(config, queue, str), NOW))
     shown = "\n".join(line.rstrip() for line in paper.getvalue().splitlines())
     assert shown + "\n" == EXPECTED
+
+
+def test_shared_files_have_a_line_where_an_environment_has_some() -> None:
+    config, paper = FakeConfig(), io.StringIO()
+    config.edit({"slipway.yaml": CATALOG.replace("gate: commit,", "gate: commit, shared: [ingress],", 1)})
+    config.end(config.edit({"ingress/all.yaml": "kind: Ingress\n"}), "", "staging", Outcome.HEALTHY)
+    Console(width=120, file=paper).print(page(overview(config, FakeQueue(), str), NOW))
+    (line,) = [line for line in paper.getvalue().splitlines() if "shared files" in line]
+    assert "✓ healthy" in line
+    assert line.count("none") == 1
 
 
 # ---------------------------------------------------------------- as a command
