@@ -88,12 +88,21 @@ def status(apps: tuple[str, ...], *, as_json: bool, watch: bool) -> None:
         looker = _Looker(config, queue, web, Redactor(settings.secrets()))
         first = looker.look()
         _require_known(apps, first)
+        _say_if_nothing_can_be_stored(queue)
         if watch:
             _watch(looker, first, apps, as_json=as_json)
         elif as_json:
             click.echo(json.dumps(_facts(first, looker.links, apps), indent=2))
         else:
             Console(soft_wrap=False).print(page(_only(first, apps), datetime.now(UTC)))
+
+
+def _say_if_nothing_can_be_stored(queue: DbosQueue) -> None:
+    """On standard error, beside what is to be seen: reading goes on where writing does not (a full disk)."""
+    try:
+        queue.check_writable()
+    except SlipwayError as error:
+        click.echo(f"Warning: {error}", err=True)
 
 
 def _require_known(apps: Iterable[str], found: Overview) -> None:

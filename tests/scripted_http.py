@@ -139,7 +139,10 @@ class ScriptedServer:
 
             def send(self, answer: Answer) -> None:
                 content = answer.encoded()
-                self.send_response(answer.status)
+                if "Date" in answer.headers:
+                    self.send_response_only(answer.status)
+                else:
+                    self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 if answer.chunked:

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from bot import events
-from bot.errors import Permanent, SlipwayError
+from bot.errors import SlipwayError
 from bot.facts import Job
 from webhooks import signature
 from webhooks.parts import Metrics, WebParts
@@ -122,7 +122,6 @@ def _store(parts: WebParts, happening: events.Happening, delivery: str) -> bool:
     try:
         stored = parts.queue.enqueue(Job("delivery", f"delivery/{delivery}", happening.repo, content))
     except SlipwayError as error:
-        log.exception("delivery not stored", permanent=isinstance(error, Permanent))
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", str(error)) from None
     log.info("delivery stored" if stored else "delivery known", repo=happening.repo, kind=type(happening).__name__)
     return stored

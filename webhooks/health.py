@@ -30,6 +30,14 @@ def blueprint(parts: WebParts, metrics: Metrics) -> Blueprint:
             return response
         return jsonify(status="ok")
 
+    def storing() -> float:
+        try:
+            parts.database_ok()
+        except SlipwayError:
+            return 0.0
+        return 1.0
+
+    metrics.storing.set_function(storing)
     metrics.registry.register(JobsCollector(parts.tally))
 
     @routes.get("/metrics")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from bot.ports import Queue
 from bot.queue_tally import Tally
@@ -52,6 +52,9 @@ class Metrics:
             "From the first byte of a delivery read to its answer",
             buckets=ACK_BUCKETS,
             registry=self.registry,
+        )
+        self.storing = Gauge(
+            "slipway_storing", "Whether a delivery could be stored just now, by trying", registry=self.registry
         )
         ProcessCollector(registry=self.registry)
 

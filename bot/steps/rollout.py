@@ -4,7 +4,7 @@ The only steps that write to a cluster.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.audit import OutcomeNote
 from bot.errors import Transient
@@ -16,6 +16,10 @@ from bot.steps.state import Place, deployment, look, outcome
 
 LOOK_SECONDS = 5.0
 """How long one look at a rollout may wait for news."""
+
+MOST_COUNTED = timedelta(seconds=60)
+"""What may have passed between two looks, so far as a rollout's time is concerned: a worker that died, or a clock that
+jumped, makes no rollout late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,14 @@ class Look:
     """One look at a rollout.
 
     Attributes:
-        seconds: since the apply.
+        seconds: since the apply, as far as they count (``MOST_COUNTED``).
+        at: when, by this machine's clock (RFC 3339).
         newer: the config commit that has taken this one's place meanwhile, or None.
     """
 
     rollout: Rollout
     seconds: float
+    at: str
     newer: str | None
 
 
@@ -69,15 +75,19 @@ def apply(services: Services, app: str, environment: str, commit: str) -> Applie
     return AppliedSet(commit, target, applied, started_at.isoformat())
 
 
-def watch(services: Services, app: str, environment: str, applied: AppliedSet) -> Look:
+def watch(services: Services, app: str, environment: str, applied: AppliedSet, before: Look | None) -> Look:
     """Look once, for a few seconds at most, and see whether this rollout is still the one that is wanted."""
     rollout = services.clusters.rollout(applied.target, applied.objects, wait=LOOK_SECONDS)
     wanted = wanted_commit(services, app, environment, applied.commit)
-    return Look(rollout, _since(services, applied), None if wanted == applied.commit else wanted)
+    now = services.clock.now()
+    last, seconds = (before.at, before.seconds) if before else (applied.started_at, 0.0)
+    seconds += counted(now - datetime.fromisoformat(last))
+    return Look(rollout, seconds, now.isoformat(), None if wanted == applied.commit else wanted)
 
 
-def _since(services: Services, applied: AppliedSet) -> float:
-    return (services.clock.now() - datetime.fromisoformat(applied.started_at)).total_seconds()
+def counted(passed: timedelta) -> float:
+    """Pure: the seconds that count of what a clock says has passed."""
+    return min(max(passed, timedelta()), MOST_COUNTED).total_seconds()
 
 
 def diagnose(services: Services, applied: AppliedSet) -> Diagnosis:

@@ -11,6 +11,7 @@ import structlog
 from bot.errors import Permanent, SlipwayError
 from bot.jobs import Ended
 from bot.ports import Run
+from bot.shortages import shortage
 
 T = TypeVar("T")
 LOG = structlog.get_logger()
@@ -27,6 +28,8 @@ def step(run: Run, name: str, function: Callable[[], T]) -> T:
         except SlipwayError:
             raise
         except Exception as defect:
+            if isinstance(defect, OSError) and (lacking := shortage(f"it was to {name}", defect)) is not None:
+                raise lacking from None
             LOG.exception("defect", run=run.id, step=name)
             raise Permanent(
                 f"Slipway has a defect: {type(defect).__name__} while it was to {name} ({run.id}). The worker's log "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from bot.releases import Outcome
 from bot.services import Services
 from bot.steps import chat, latest, outcome, prune, rollout
 from bot.steps.outcome import Subject
-from bot.steps.rollout import AppliedSet
+from bot.steps.rollout import AppliedSet, Look
 from bot.steps.withdraw import withdraw
 from bot.workflows.notify import announce
 from bot.workflows.release import bring_in
@@ -103,8 +104,9 @@ def _roll_out(run: Run, services: Services, app: str, environment: str, commit: 
 
 
 def _watched(run: Run, services: Services, app: str, environment: str, applied: AppliedSet) -> _Result:
+    look: Look | None = None
     while True:
-        look = step(run, "watch the rollout", lambda: rollout.watch(services, app, environment, applied))
+        look = step(run, "watch the rollout", partial(rollout.watch, services, app, environment, applied, look))
         if look.rollout.state is RolloutState.COMPLETE:
             return _Result(Outcome.HEALTHY, look.seconds)
         if look.newer is not None:

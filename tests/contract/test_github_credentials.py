@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import jwt
@@ -112,6 +113,27 @@ def test_github_that_breaks_down_over_a_token_is_transient(server: ScriptedServe
     for _ in range(2):
         with pytest.raises(Transient):
             app.token("Web-Team/shop")
+
+
+def test_a_clock_that_is_wrong_is_named_and_not_taken_for_a_wrong_key(
+    server: ScriptedServer, app: AppCredentials
+) -> None:
+    for off, words in (
+        (timedelta(hours=-1), "36[0-9]{2} seconds ahead of"),
+        (timedelta(days=1), "86[34][0-9]{2} seconds behind"),
+    ):
+        there = format_datetime(datetime.now(UTC) + off + timedelta(milliseconds=500), usegmt=True)
+        server.script(Answer(401, {"message": "'Issued at' claim ('iat') is in the future"}, headers={"Date": there}))
+        with pytest.raises(Transient, match=words):
+            app.token("Web-Team/shop")
+
+
+@pytest.mark.parametrize("seconds", [-86_400, 86_400])
+def test_a_token_s_end_is_not_believed_where_the_clock_is_wrong(
+    server: ScriptedServer, app: AppCredentials, seconds: int
+) -> None:
+    server.script(installation(), issued("ghs_first", seconds=seconds))
+    assert [app.token("Web-Team/shop"), app.token("Web-Team/shop")] == ["ghs_first", "ghs_first"]
 
 
 def test_wrong_app_id_speaks_in_githubs_words(server: ScriptedServer, app: AppCredentials) -> None:

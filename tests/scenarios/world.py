@@ -268,7 +268,7 @@ class Bot:
             with self._log.open("ab") as log:
                 self._processes.append(
                     subprocess.Popen(
-                        command, cwd=ROOT, env=self._environment(), stdout=log, stderr=log, start_new_session=True
+                        command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log, start_new_session=True
                     )
                 )
         if not commands or web() in commands:
@@ -278,10 +278,10 @@ class Bot:
         """Run one of the bot's commands to its end; what it prints."""
         command = [sys.executable, "-m", "bot", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=self._environment(), stdout=subprocess.PIPE, text=True, check=True
+            command, cwd=ROOT, env=self.environment(), stdout=subprocess.PIPE, text=True, check=True
         ).stdout
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
         return {**inherited, **self._world.variables, **self._variables}
 

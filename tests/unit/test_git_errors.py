@@ -43,8 +43,8 @@ def failure(stderr: str, status: int = 128, *, timed_out: bool = False) -> GitFa
         (f"fatal: unable to access '{URL}': The requested URL returned error: 503\n", Transient, "503"),
         (f"fatal: unable to access '{URL}': The requested URL returned error: 429\n", Transient, "429"),
         (f"fatal: unable to access '{URL}': Operation too slow. Less than 1 bytes/sec\n", Transient, "too slow"),
-        ("fatal: unable to write loose object file: No space left on device\n", Transient, "Free some space"),
-        ("fatal: sha1 file 'x' write error. Out of diskspace\n", Transient, "Free some space"),
+        ("fatal: unable to write loose object file: No space left on device\n", Transient, "Make room"),
+        ("fatal: sha1 file 'x' write error. Out of diskspace\n", Transient, "Make room"),
         ("", Transient, "exit status 128"),
     ],
 )

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+import structlog
+
 from bot.adapters.config_repo.push import Pushed, RefUpdate, push
 from bot.adapters.git.command import GitCommand, Login, Patience, plain_url
 from bot.adapters.git.errors import GitFailure, disk_is_full, explain, failure_is_remote, mirror_is_broken
@@ -20,6 +22,8 @@ from bot.adapters.git.remote_refs import RemoteRefs
 from bot.adapters.git.together import Take, Together
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import ConfigCommit
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -218,6 +222,9 @@ class Mirror:
             self.history = History(self.git)
             self.generation += 1
             self._damaged, self._stored = False, None
+            had_one = old.exists()
+        if had_one:
+            log.warning("mirror cloned afresh", repo=self.name, folder=str(self._folder))
         shutil.rmtree(old, ignore_errors=True)
 
     def _fetch_for_all(self, take: Take[None, None]) -> None:

@@ -7,6 +7,7 @@ set the same things on the engines that they make themselves. Ours adds write-ah
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dbos._sys_db import SystemDatabase
 
 from bot.adapters.dbos.one_machine import claim
 from bot.adapters.dbos.serializer import JsonSerializer
+from bot.adapters.dbos.sqlite_errors import note_file, sqlite_error
 from bot.errors import Permanent, Transient
 
 APPLICATION = "slipway"
@@ -114,6 +116,7 @@ def open_engine(database_url: str, *, patience: float, connections: int, full_sy
         engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": patience}, **pool)
         sa.event.listen(engine, "connect", _set_up_sqlite(path, patience, full_sync=full_sync))
         sa.event.listen(engine, "close", lambda _connection, record: _give_up(record))
+        sa.event.listen(engine, "handle_error", partial(note_file, path))
         return engine
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": APPLICATION, **KEEPALIVES}
     engine = sa.create_engine(normalise_url(database_url), connect_args=arguments, pool_pre_ping=True, **pool)
@@ -253,13 +256,16 @@ def database_errors(action: str) -> Iterator[None]:
     """Translate what the database says into our errors. ``action`` completes "could not ..."."""
     try:
         yield
-    except sa.exc.TimeoutError:
-        raise Transient(f"Slipway could not {action}: every connection to it is in use.") from None
-    except sa.exc.DBAPIError as error:
-        raise _translated(action, error) from None
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        raise translated(action, error) from None
 
 
-def _translated(action: str, error: sa.exc.DBAPIError) -> Permanent | Transient:
+def translated(action: str, error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> Permanent | Transient:
+    """Our error for one of the database's. ``action`` completes "could not ..."."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return Transient(f"Slipway could not {action}: every connection to it is in use.")
+    if (found := sqlite_error(action, error.orig)) is not None:
+        return found
     reason = str(error.orig).partition("\n")[0]
     state = getattr(error.orig, "sqlstate", None) or ""
     if "no such table" in reason or state in ("42P01", "3F000"):

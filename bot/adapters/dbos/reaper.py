@@ -14,9 +14,11 @@ from dbos import DBOS
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME
 
+from bot.adapters.dbos.database import database_errors
 from bot.adapters.dbos.retention import forget
 from bot.adapters.dbos.run import system_database
 from bot.adapters.dbos.worker_lock import LostLockError, WorkerLock
+from bot.errors import SlipwayError
 
 log = structlog.get_logger()
 
@@ -52,9 +54,12 @@ class Reaper:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self.look()
+                with database_errors("look for the jobs of dead workers"):
+                    self.look()
             except LostLockError:
                 return  # the watchdog ends the process
+            except SlipwayError as error:
+                log.warning("reaper cannot look", reason=str(error))
             except Exception:
                 log.exception("reaper failed")  # a look that fails must not be the last one
             self._stopped.wait(self._seconds)

@@ -10,7 +10,8 @@ import dataclasses
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -29,6 +30,7 @@ from dbos._outcome import NoResult
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME
 
+from bot.adapters.dbos.database import translated
 from bot.adapters.dbos.doorbell import Awaited, Doorbells
 from bot.adapters.dbos.queue import enqueue_options
 from bot.adapters.dbos.serializer import NotStorableError, UnreadableRecord, storable
@@ -128,7 +130,8 @@ class DurableRun:
         self._stop_here_if_asked()
         try:
             options = enqueue_options(job, self._settings.queues)
-            handle = DBOS.enqueue_workflow_with_options(options, _storable_input(job))
+            with _stops_without_database():
+                handle = DBOS.enqueue_workflow_with_options(options, _storable_input(job))
             known, started = False, handle.get_workflow_id()
         except DBOSWorkflowIDInUseError as error:
             known, started = True, error.workflow_id
@@ -171,7 +174,8 @@ class DurableRun:
     def _recorded(self, name: str, function: Callable[[], T]) -> T:
         self._stop_here_if_asked()
         try:
-            return DBOS.run_step({"name": name}, lambda: _result(name, function))
+            with _stops_without_database():
+                return DBOS.run_step({"name": name}, lambda: _result(name, function))
         except (DBOSUnexpectedStepError, UnreadableRecord) as error:
             self._start_afresh(str(error))
 
@@ -195,7 +199,8 @@ class DurableRun:
     def _result_of(self, job_id: str) -> Any:
         """A job's result, or that there is none yet."""
         try:
-            return system_database(self._settings.dbos).check_workflow_result(job_id, fail_if_missing=True)
+            with _stops_without_database():
+                return system_database(self._settings.dbos).check_workflow_result(job_id, fail_if_missing=True)
         except SlipwayError as error:
             raise Permanent(str(error)) from None
         except UnreadableRecord as error:
@@ -211,12 +216,29 @@ class DurableRun:
         database = system_database(self._settings.dbos)
         owner = assert_current_dbos_context().owner_xid or ""
         steps = database.tables.operation_outputs
-        with database.engine.begin() as connection:
-            database._check_owner_txn(connection, self._id, owner)  # noqa: SLF001 - no public word for it
-            connection.execute(sa.delete(steps).where(steps.c.workflow_uuid == self._id))
-        # Should the process die here, the run is recovered, and finds nothing recorded.
-        database.reenqueue_for_recovery(self._id, [DBOS.executor_id], INTERNAL_QUEUE_NAME)
+        with _stops_without_database():
+            with database.engine.begin() as connection:
+                database._check_owner_txn(connection, self._id, owner)  # noqa: SLF001 - no public word for it
+                connection.execute(sa.delete(steps).where(steps.c.workflow_uuid == self._id))
+            # Should the process die here, the run is recovered, and finds nothing recorded.
+            database.reenqueue_for_recovery(self._id, [DBOS.executor_id], INTERNAL_QUEUE_NAME)
         raise Interrupted
+
+
+@contextmanager
+def _stops_without_database() -> Iterator[None]:
+    """A run whose records cannot be kept or read goes no further here; the reaper puts it back into its lane.
+
+    This is about DBOS's own reads and writes: whatever a step raises has become one of our errors by then. What the
+    database refuses for what it says, and would refuse again, is a defect and stays one.
+    """
+    try:
+        yield
+    except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.NotSupportedError):
+        raise
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        log.warning("run stops here", reason=str(translated("keep what was done", error)))
+        raise Interrupted from None
 
 
 def system_database(dbos: DBOS) -> SystemDatabase:

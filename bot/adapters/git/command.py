@@ -12,6 +12,7 @@ import base64
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ Token = Callable[[str], str | None]
 
 Renew = Callable[[str, str], bool]
 """Told that a repo's token was refused: whether asking for it again will give another one."""
+
+PROBE_BYTES = 4096
 
 NOBODY = "/dev/null"
 
@@ -194,9 +197,19 @@ class GitCommand:
                 out, err = process.communicate()
         if process.returncode == 0 and not timed_out:
             return out
-        raise GitFailure(
-            arguments[0], process.returncode, _clean(err, secrets), _clean(out, secrets), timed_out=timed_out
-        )
+        words = _clean(err, secrets) + self._disk_says()
+        raise GitFailure(arguments[0], process.returncode, words, _clean(out, secrets), timed_out=timed_out)
+
+    def _disk_says(self) -> str:
+        """What stands in the way of writing here, in git's form: git itself does not always name the cause."""
+        try:
+            with tempfile.TemporaryFile(
+                dir=next(one for one in (self.folder, *self.folder.parents) if one.is_dir())
+            ) as probe:
+                probe.write(b"\0" * PROBE_BYTES)
+        except OSError as error:
+            return f"\nfatal: {error.strerror}"
+        return ""
 
 
 def plain_url(url: str) -> str:

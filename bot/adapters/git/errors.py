@@ -140,7 +140,10 @@ def explain(failure: GitFailure, doing: str, repo: str) -> SlipwayError:
     """
     words = said(failure)
     if disk_is_full(failure):
-        return Transient(f"While {doing} {repo}, the disk took no more ({words}). Free some space; it is tried again.")
+        return Transient(
+            f"While {doing} {repo}, the disk took no more ({words}). Make room in the folder that SLIPWAY_STATE names; "
+            "it is tried again by itself."
+        )
     if failure.timed_out:
         return Transient(f"While {doing} {repo}, git did not finish in time and was stopped.")
     for signs, meaning in _PERMANENT:

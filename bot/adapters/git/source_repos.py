@@ -41,7 +41,13 @@ class GitSourceRepos:
         self._login = Login(token, renew)
         self._patience = patience or Patience()
         self._refs = RemoteRefs(self._login, self._patience)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Permanent(
+                f"The folder {self._folder}, where checkouts go, cannot be made ({error.strerror}). See to its disk "
+                "and its rights; SLIPWAY_STATE names the place."
+            ) from None
         for left in self._folder.glob(f"{_PREFIX}*"):
             shutil.rmtree(left, ignore_errors=True)
 

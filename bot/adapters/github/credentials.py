@@ -6,6 +6,8 @@ Git over HTTPS takes the same tokens as the API (with any user name, by custom `
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Protocol
 
@@ -16,7 +18,7 @@ from bot.adapters.github.answers import as_sent, person
 from bot.adapters.github.connection import TIMEOUT, connection
 from bot.adapters.github.errors import FOREIGN, status_of, translate
 from bot.budget import EVERYTHING
-from bot.errors import Permanent
+from bot.errors import Permanent, SlipwayError, Transient
 from bot.releases import Person
 
 RENEW_BEFORE = 300.0
@@ -79,10 +81,20 @@ class TokenCredentials:
         return None
 
 
+LASTS = 3600.0
+"""Seconds that an installation token lasts
+(https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app)."""
+
+CLOCK_SECONDS = 60.0
+"""How far ahead GitHub's clock may be of this machine's, or behind it, before that explains a refused signature."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Issued:
+    """``ends`` is of ``time.monotonic()``: a clock that is put right meanwhile makes no token last longer."""
+
     token: str = field(repr=False)
-    expires: float
+    ends: float
 
 
 class AppCredentials:
@@ -110,7 +122,7 @@ class AppCredentials:
         owner = _owner(about)
         with self._lock:
             issued = self._issued.get(owner)
-            if issued is None or issued.expires - RENEW_BEFORE < time.time():
+            if issued is None or issued.ends - RENEW_BEFORE < time.monotonic():
                 issued = self._issued[owner] = self._issue(owner, about)
             return issued.token
 
@@ -132,7 +144,7 @@ class AppCredentials:
             try:
                 login = f"{as_sent(self._app.get_app())['slug']}[bot]"
             except FOREIGN as error:
-                raise translate(error, "read the GitHub App", "the GitHub App", write=False) from error
+                raise _refusal(error, "read the GitHub App", "the GitHub App") from error
             try:
                 account = github.Github(**{**self._options, "auth": None}).get_user(login)
                 return person(as_sent(account)) or Person(login)
@@ -149,14 +161,14 @@ class AppCredentials:
             if owner not in self._installations:
                 self._installations[owner] = self._installation(about)
             answer = self._app.get_access_token(self._installations[owner])
-            return _Issued(answer.token, answer.expires_at.timestamp())
+            return _Issued(answer.token, time.monotonic() + _rest(answer.expires_at))
         except FOREIGN as error:
             self._installations.pop(owner, None)
             if status_of(error) == HTTPStatus.NOT_FOUND:
                 raise Permanent(
                     f"Could not {doing}: the App is not installed there. Install it for {about} in the App's settings."
                 ) from error
-            raise translate(error, doing, about, write=False) from error
+            raise _refusal(error, doing, about) from error
 
     def _installation(self, about: str) -> int:
         owner, _, name = about.partition("/")
@@ -175,6 +187,34 @@ def _signer(app_id: int, private_key: str) -> github.Auth.AppAuth:
             "offered for download, its BEGIN and END lines and line ends included."
         ) from None
     return signer
+
+
+def _rest(expires_at: datetime) -> float:
+    """Seconds until a token that was just issued ends; what a wrong clock makes of that is not believed."""
+    rest = expires_at.timestamp() - time.time()
+    return rest if 0 < rest <= LASTS else LASTS
+
+
+def _refusal(error: Exception, doing: str, about: str) -> SlipwayError:
+    """What is signed in the future is refused as a wrong key is; only the clock's owner can tell the two apart."""
+    off = _clock_is_off(error) if status_of(error) == HTTPStatus.UNAUTHORIZED else None
+    if off is None:
+        return translate(error, doing, about, write=False)
+    return Transient(
+        f"Could not {doing}: this machine's clock is {abs(off):.0f} seconds {'ahead of' if off > 0 else 'behind'} "
+        "GitHub's, which refuses what is signed in the future or long ago. Set the clock (NTP); Slipway goes on by "
+        "itself."
+    )
+
+
+def _clock_is_off(error: Exception) -> float | None:
+    """How many seconds this machine's clock is ahead of the answer's (``Date``); None where it is about right."""
+    headers = {name.lower(): value for name, value in (getattr(error, "headers", None) or {}).items()}
+    try:
+        off = time.time() - parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except ValueError:
+        return None
+    return off if abs(off) > CLOCK_SECONDS else None
 
 
 def _owner(about: str) -> str:

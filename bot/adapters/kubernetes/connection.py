@@ -7,10 +7,11 @@ words). No answer is ``Transient``, for writes too: applying is idempotent, so i
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -92,7 +93,7 @@ class Connection:
         self._kubeconfig = kubeconfig
         self._lock = threading.Lock()
         self._client: Client | None = None
-        self._ahead = 0.0
+        self._told: tuple[datetime, float] | None = None  # the server's time, and ``time.monotonic()`` then
 
     def get(self, path: str, **query: str) -> Answer:
         """Read."""
@@ -132,8 +133,11 @@ class Connection:
                 yield event
 
     def now(self) -> datetime:
-        """The server's time, as far as its last answer tells."""
-        return datetime.fromtimestamp(datetime.now(UTC).timestamp() + self._ahead, UTC)
+        """The server's time, as far as its last answer tells: this machine's clock may be wrong, or jump."""
+        if self._told is None:
+            return datetime.now(UTC)
+        there, then = self._told
+        return there + timedelta(seconds=time.monotonic() - then)
 
     def close(self) -> None:
         """Close idle connections; the next request opens new ones."""
@@ -182,12 +186,11 @@ class Connection:
 
     def _server_time(self, headers: Mapping[str, str]) -> datetime:
         """Of the ``Date`` header, or this machine's where a proxy has dropped it."""
-        here = datetime.now(UTC)
         try:
             there = parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
         except ValueError:
-            return here
-        self._ahead = (there - here).total_seconds()
+            return self.now()
+        self._told = there, time.monotonic()
         return there
 
 
