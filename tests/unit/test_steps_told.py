@@ -9,7 +9,7 @@ T = 1795168800.0  # 2026-11-20T10:00:00Z
 
 
 def look(at: float, detail: str, state: RolloutState = RolloutState.PROGRESSING, name: str = "watch") -> StepDone:
-    return StepDone(name, T + at, T + at + 5, result=Look(Rollout(state, detail), at, None))
+    return StepDone(name, T + at, T + at + 5, result=Look(Rollout(state, detail), at, "", None))
 
 
 def test_steps_have_their_times_and_waiting_is_none_of_them() -> None:
