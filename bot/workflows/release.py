@@ -44,13 +44,13 @@ def release(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         lambda: _say_building(services, app, merge, wanted.first_environment, said_before=said_before),
     )
     built: BuildResult = run.call(image)
+    telling.end()  # before the bump, whose sync has its own to say of this commit
     if built.image is None:
-        telling.end()
         failure = Failure("The build", built.reason, SERVING, built.evidence, run.id)
         _tell_release_failed(run, services, app, merge, wanted.first_environment, failure)
         return Ended("failed", built.reason, retry=built.retry)
     made = Release(app, built.image, merge)
-    return bring_in(run, services, made, wanted.first_environment, telling=telling)
+    return bring_in(run, services, made, wanted.first_environment)
 
 
 def build(run: Run, services: Services, values: Mapping[str, Any]) -> BuildResult:
@@ -68,21 +68,18 @@ def bring_in(
     environment: str,
     asked: Asked | None = None,
     *,
-    telling: Telling[None] | None = None,
     to_be_told: bool = False,
 ) -> Ended:
     """Through the environment's gate; then the sync that makes it live, or a person's turn.
 
-    ``telling`` is what people are still being told of what went before. ``to_be_told``: the release has just become
-    live in the environment before, and the comment does not tell so yet.
+    ``to_be_told``: the release has just become live in the environment before, and the comment does not tell so yet.
     """
-    entered = _entered(run, services, made, environment, asked)
-    if telling is not None:
-        telling.end()
-    if isinstance(entered, SlipwayError):
-        failure = Failure(f"Bringing it to {environment}", str(entered), SERVING, reference=run.id)
+    try:
+        entered = step(run, f"bring it into {environment}", lambda: enter(services, made, environment, asked))
+    except SlipwayError as error:
+        failure = Failure(f"Bringing it to {environment}", str(error), SERVING, reference=run.id)
         _tell_release_failed(run, services, made.app, made.merge, environment, failure, made.image)
-        return failed(entered)
+        return failed(error)
     match entered:
         case Entered(entry=Entry.COMMITTED | Entry.PRESENT | Entry.UNCHANGED, commit=str(commit)):
             run.start(sync_job(made.app, environment, commit, own=entered.entry is Entry.COMMITTED))
@@ -108,15 +105,6 @@ def bring_in(
             lambda: report.report_progress(services, made.app, made.merge, image=made.image),
         )
     return Ended("done", f"{entered.entry.value} in {environment}")
-
-
-def _entered(
-    run: Run, services: Services, made: Release, environment: str, asked: Asked | None
-) -> Entered | SlipwayError:
-    try:
-        return step(run, f"bring it into {environment}", lambda: enter(services, made, environment, asked))
-    except SlipwayError as error:
-        return error
 
 
 def _say_building(services: Services, app: str, merge: Merge, environment: str, *, said_before: bool) -> None:

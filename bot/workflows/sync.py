@@ -46,6 +46,12 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
         taken_back = take_back(run, services, app, environment, subject.to_take_back)
         if taken_back is not None:
             return taken_back
+    return _rolled_out(run, services, values, subject)
+
+
+def _rolled_out(run: Run, services: Services, values: Mapping[str, Any], subject: Subject) -> Ended:
+    """Apply, wait, and record the outcome in Git. None of that waits for GitHub's API."""
+    app, environment, commit = values["app"], values["environment"], values["commit"]
     news = replace(subject, is_news=values["attempt"] == 1 and values.get("own", False))
     begun = Telling(
         run, "say that it rolls out", lambda: outcome.tell_rolling_out(services, app, environment, commit, news)
@@ -53,11 +59,16 @@ def sync(run: Run, services: Services, values: Mapping[str, Any]) -> Ended:
     if subject.unapproved:
         tell(run, "say unapproved", lambda: outcome.tell_unapproved(services, app, environment, commit, news))
     result = _roll_out(run, services, app, environment, commit)
-    told = replace(news, deployment=begun.end())
     if result.outcome is Outcome.SUPERSEDED:
+        told = replace(news, deployment=begun.end())
         tell(run, "say that it gave way", lambda: outcome.tell_superseded(services, app, environment, told))
         return _superseded(run, app, environment, result.newer)
-    return _conclude(run, services, values, told, result)
+    try:
+        step(run, "record the outcome", lambda: _record(services, app, environment, commit, subject, result))
+    except SlipwayError as error:
+        begun.end()
+        return Ended("failed", str(error), retry=True)
+    return _conclude(run, services, values, replace(news, deployment=begun.end()), result)
 
 
 def _superseded(run: Run, app: str, environment: str, newer: str | None) -> Ended:
@@ -122,12 +133,8 @@ def _diagnosed(run: Run, services: Services, applied: AppliedSet, last: Rollout,
 
 
 def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: Subject, result: _Result) -> Ended:
-    """Record the outcome in Git, tell people, and start what comes next."""
+    """Tell people how it ended, and start what comes next."""
     app, environment, commit = values["app"], values["environment"], values["commit"]
-    try:
-        step(run, "record the outcome", lambda: _record(services, app, environment, commit, subject, result))
-    except SlipwayError as error:
-        return Ended("failed", str(error), retry=True)
     if result.outcome is not Outcome.HEALTHY:
         failure = Failure(f"The rollout on {environment}", result.reason, SERVING, result.evidence, run.id)
         tell(

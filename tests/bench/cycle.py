@@ -169,9 +169,16 @@ def merge_together(world: World, count: int) -> float:
     apps = [world.add_app(f"many-{number:02}") for number in range(count)]
     for app in apps:
         world.forge.commit(app.source, "master", {"README.md": "# Site\n"}, "Begin", DEVELOPER)
+    opened = [app.open_change("Together", {**SITE, "site/index.html": app.name}) for app in apps]
     until("quiet", lambda: is_quiet(world))
     began = time.perf_counter()
-    merged = [(app, app.merge("Together", {**SITE, "site/index.html": app.name})) for app in apps]
-    for app, sha in merged:
-        app.await_live("staging", sha)
+    merged = [app.merge_change(number) for app, number in zip(apps, opened, strict=True)]
+    until("all are healthy", lambda: _healthy(world, merged), pause=0.25)
     return time.perf_counter() - began
+
+
+def _healthy(world: World, merged: list[str]) -> bool:
+    """Whether all of these commits are recorded as healthy on staging; asked in one go, which costs one process."""
+    log = world.git("log", "--notes=slipway", "--format=%(trailers:key=Source,valueonly)%N%x00", "master")
+    told = "".join(commit for commit in log.split("\0") if '"outcome":"healthy"' in commit.replace(" ", ""))
+    return all(sha in told for sha in merged)

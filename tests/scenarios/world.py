@@ -186,13 +186,20 @@ class AppWorld:
 
     def merge(self, title: str, files: Mapping[str, str | None] | None = None) -> str:
         """Dora opens a pull request and merges it; returns the commit on master."""
+        return self.merge_change(self.open_change(title, files))
+
+    def open_change(self, title: str, files: Mapping[str, str | None] | None = None) -> int:
+        """Dora opens a pull request; its number."""
         forge, branch = self.world.forge, f"change-{secrets.token_hex(4)}"
         if forge.head(self.source, "master") is None:
             forge.commit(self.source, "master", {"README.md": "# Site\n"}, "Begin", DEVELOPER)
         content = files or {"Dockerfile": DOCKERFILE, "site/serve": "#!/bin/true\n", "site/index.html": title}
         forge.commit(self.source, branch, dict(content), title, DEVELOPER)
-        number = forge.open_pull_request(self.source, branch, "master", title, author=DEVELOPER)
-        return forge.merge_pull_request(self.source, number, DEVELOPER, "squash")
+        return forge.open_pull_request(self.source, branch, "master", title, author=DEVELOPER)
+
+    def merge_change(self, number: int) -> str:
+        """Dora merges it; the commit on master."""
+        return self.world.forge.merge_pull_request(self.source, number, DEVELOPER, "squash")
 
     def bumps(self, environment: str, sha: str | None = None) -> list[str]:
         """The commits on the config branch that brought a release (any, without ``sha``) into an environment."""

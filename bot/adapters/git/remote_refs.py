@@ -10,6 +10,7 @@ import base64
 import os
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -42,6 +43,7 @@ class RemoteRefs:
         self._login = login
         self._timeout = (min(CONNECT_SECONDS, patience.stalled), patience.stalled)
         self._speaks: dict[str, bool] = {}
+        self._surroundings: dict[str, Any] = {}
         self._session = requests.Session()
         self._session.auth = _as_it_is
         self._session.verify = os.environ.get("GIT_SSL_CAINFO") or True
@@ -79,9 +81,7 @@ class RemoteRefs:
         """Whether the server offers version 2; asked once a server."""
         server = urlsplit(url).netloc
         if server not in self._speaks:
-            answer = self._session.get(
-                f"{url}/info/refs?service={_SERVICE}", headers=headers, timeout=self._timeout, allow_redirects=False
-            )
+            answer = self._send(requests.Request("GET", f"{url}/info/refs?service={_SERVICE}", headers))
             if answer.status_code != HTTPStatus.OK:
                 return False  # of this repository, or now
             offered = {line.strip().partition(b"=")[0] for line in _lines(answer.content)}
@@ -89,18 +89,22 @@ class RemoteRefs:
         return self._speaks[server]
 
     def _ask(self, url: str, headers: dict[str, str], prefixes: Sequence[str]) -> dict[str, str] | None:
-        answer = self._session.post(
-            f"{url}/{_SERVICE}",
-            data=_question(prefixes),
-            headers={
-                **headers,
-                "Content-Type": f"application/x-{_SERVICE}-request",
-                "Accept": f"application/x-{_SERVICE}-result",
-            },
-            timeout=self._timeout,
-            allow_redirects=False,
+        kinds = {
+            "Content-Type": f"application/x-{_SERVICE}-request",
+            "Accept": f"application/x-{_SERVICE}-result",
+        }
+        answer = self._send(
+            requests.Request("POST", f"{url}/{_SERVICE}", {**headers, **kinds}, data=_question(prefixes))
         )
         return dict(map(_ref, _lines(answer.content))) if answer.status_code == HTTPStatus.OK else None
+
+    def _send(self, request: requests.Request) -> requests.Response:
+        """One request. What the environment says of the way to a server (proxies, certificates) is read once."""
+        prepared = self._session.prepare_request(request)
+        server = urlsplit(request.url).netloc
+        if server not in self._surroundings:
+            self._surroundings[server] = self._session.merge_environment_settings(prepared.url, {}, None, None, None)
+        return self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **self._surroundings[server])
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
