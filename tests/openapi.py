@@ -30,6 +30,8 @@ CACHE = Path(__file__).parents[1] / "var" / "cache"
 HOST = "https://api.github.com"
 # GitHub may answer these to every request; the description lists them for some only.
 ANYWHERE = (400, 401, 403, 404, 422)
+# Described in prose only: to any conditional read.
+NOT_MODIFIED = 304
 # Described in prose only: the list of statuses has this older address too (a POST to it is described).
 _LEGACY_STATUSES = re.compile(r"(/repos/[^/]+/[^/]+)/statuses/([^/]+)")
 _WITH_SLASHES = ("ref", "path", "branch", "basehead")
@@ -151,7 +153,7 @@ class Description:
                 problems += self._complaints(self._api.validate_response, request, answer)
         elif exchange.status in ANYWHERE:
             problems += _error_complaints(exchange.response_body)
-        else:
+        elif exchange.status != NOT_MODIFIED or "If-None-Match" not in exchange.request_headers:
             problems.append(f"{exchange.status} is no documented answer to {exchange.method} {template}")
         assert not problems, f"{exchange}: {problems}"
 

@@ -85,7 +85,7 @@ class WholeWay:
 
     @property
     def calls(self) -> int:
-        """All of them. None is a conditional one, which GitHub would not count."""
+        """All of them, any that GitHub answered 304 and did not count among them."""
         return len(self.requests)
 
     @property

@@ -160,6 +160,41 @@ def test_open_pull_requests_come_oldest_first(scene: Stage, forge: GitHubForge) 
     assert [pull.number for pull in forge.open_pull_requests(REPO)] == [first, third]
 
 
+def test_lists_that_have_not_changed_cost_nothing_and_those_that_have_are_read(
+    scene: Stage, forge: GitHubForge
+) -> None:
+    number = scene.pull_request("topic")
+
+    def look() -> tuple[list[int], list[str]]:
+        before = len(scene.forge.requests_log)
+        found = [pull.number for pull in forge.open_pull_requests(REPO)]
+        said = [str(review.state) for review in forge.reviews(REPO, number)]
+        statuses.append([entry.status for entry in scene.forge.requests_log[before:]])
+        return found, said
+
+    statuses: list[list[int]] = []
+    assert look() == ([number], [])
+    used = scene.hub().get_rate_limit().rate.used
+    assert look() == ([number], [])
+    assert scene.hub().get_rate_limit().rate.used == used
+    scene.forge.review(REPO, number, "bob", "APPROVE")
+    assert look() == ([number], ["APPROVED"])
+    scene.forge.close_pull_request(REPO, number, "ann")
+    assert look() == ([], ["APPROVED"])
+    assert statuses[:2] == [[200, 200], [304, 304]]
+    assert statuses[2][1] == 200
+    assert statuses[3] == [200, 304]
+
+
+def test_a_list_that_grows_by_a_page_is_read_whole(scene: Stage, forge: GitHubForge) -> None:
+    number = scene.pull_request("topic")
+    for _ in range(100):
+        scene.forge.review(REPO, number, "bob", "COMMENT", "Hm")
+    assert [len(forge.reviews(REPO, number)) for _ in range(2)] == [100, 100]
+    scene.forge.review(REPO, number, "bob", "APPROVE")
+    assert [len(forge.reviews(REPO, number)) for _ in range(2)] == [101, 101]
+
+
 def test_second_pull_request_of_a_branch_is_refused_in_githubs_words(scene: Stage, forge: GitHubForge) -> None:
     scene.pull_request("topic")
     with pytest.raises(Permanent, match="A pull request already exists"):

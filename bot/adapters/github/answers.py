@@ -5,6 +5,7 @@ whole object again, and a server that leaves out an optional field must not stop
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,8 @@ SUBMITTED = frozenset(state.value for state in ReviewState) - {ReviewState.PENDI
 
 MOST_FILES = 300
 """Files that a comparison lists (https://docs.github.com/en/rest/commits/commits#compare-two-commits)."""
+
+_NEXT = re.compile(r'<([^>]*)>; *rel="next"')
 
 GHOST = "ghost"
 """The login GitHub shows in place of a deleted account."""
@@ -116,10 +119,15 @@ def _head_repo(repo: str, head: Json) -> str | None:
     return repo if str(name).casefold() == repo.casefold() else str(name)
 
 
-def reviews(sent: Iterable[Json]) -> tuple[Review, ...]:
-    """The submitted reviews, oldest first. One in a state GitHub has not documented approves nothing: left out."""
+def pull_requests(repo: str, sent: Iterable[Json]) -> tuple[PullRequest, ...]:
+    """The pull requests of a list."""
+    return tuple(pull_request(repo, item) for item in sent)
+
+
+def reviews(_: str, sent: Iterable[Json]) -> tuple[Review, ...]:
+    """The submitted reviews. One in a state GitHub has not documented approves nothing: left out."""
     known = (item for item in sent if str(item.get("state")).upper() in SUBMITTED)
-    found = (
+    return tuple(
         Review(
             id=int(item.get("id") or 0),
             person=person(_part(item, "user")) or Person(GHOST),
@@ -129,6 +137,10 @@ def reviews(sent: Iterable[Json]) -> tuple[Review, ...]:
         )
         for item in known
     )
+
+
+def oldest_first(found: Iterable[Review]) -> tuple[Review, ...]:
+    """In the order in which they were submitted, whatever order the pages had."""
     return tuple(sorted(found, key=lambda review: (review.submitted_at, review.id)))
 
 
@@ -149,6 +161,12 @@ def is_about(deployment: Json, about: Mapping[str, str]) -> bool:
         except ValueError:
             return False
     return isinstance(payload, Mapping) and all(payload.get(key) == value for key, value in about.items())
+
+
+def next_page(headers: Mapping[str, Any]) -> str | None:
+    """Where a list goes on, as its ``Link`` header says; None on the last page."""
+    found = _NEXT.search(str(headers.get("link") or ""))
+    return found[1] if found else None
 
 
 def utc(text: str | None) -> str | None:

@@ -18,6 +18,7 @@ from bot.adapters.github.answers import Json, as_sent
 from bot.adapters.github.connection import TIMEOUT
 from bot.adapters.github.credentials import Credentials
 from bot.adapters.github.errors import status_of, words_of
+from bot.adapters.github.lists import PAGE, Lists
 from bot.adapters.github.telling import UNAVAILABLE, Telling
 from bot.budget import Budget
 from bot.errors import Permanent, Refused, SlipwayError, UnknownOutcome
@@ -31,9 +32,6 @@ COMPARE_LIMIT = 250
 
 COMPARISONS = 256
 """Comparisons of two commits that are remembered: what two commits are to each other never changes."""
-
-PAGE = 100
-"""Items of a list on one page."""
 
 AUTHORS = 1024
 """Pull requests whose author is remembered: it never changes."""
@@ -53,6 +51,8 @@ class GitHubForge(Telling):
         self._teams: dict[str, tuple[float, frozenset[str]]] = {}
         self._branches: dict[str, tuple[float, str]] = {}
         self._remembered = lru_cache(COMPARISONS)(self._compare)
+        self._pulls = Lists(github_json.pull_requests)
+        self._reviews = Lists(github_json.reviews)
         self._authors: dict[tuple[str, int], Person | None] = {}
 
     # ---------------------------------------------------------------- who
@@ -195,13 +195,11 @@ class GitHubForge(Telling):
 
     def open_pull_requests(self, repo: str) -> tuple[PullRequest, ...]:
         """GET /repos/{repo}/pulls, every page."""
-
-        def ask(it: GitHubRepository) -> tuple[PullRequest, ...]:
-            listed = it.get_pulls(state="open", sort="created", direction="asc")
-            pulls = (github_json.pull_request(repo, as_sent(pull)) for pull in listed)
-            return tuple(sorted((pull for pull in pulls if pull.state == "open"), key=lambda pull: pull.number))
-
-        return self._client.of(repo, f"list the open pull requests of {repo}", ask)
+        path = f"/repos/{repo}/pulls?state=open&sort=created&direction=asc&per_page={PAGE}"
+        listed = self._client.ask(
+            repo, f"list the open pull requests of {repo}", lambda hub: self._pulls.read(hub, repo, path)
+        )
+        return tuple(sorted((pull for pull in listed if pull.state == "open"), key=lambda pull: pull.number))
 
     def open_pull_request(self, repo: str, *, head: str, base: str, title: str, body: str) -> PullRequest:
         """POST /repos/{repo}/pulls, once."""
@@ -234,21 +232,21 @@ class GitHubForge(Telling):
 
     def closed_pull_requests(self, repo: str) -> tuple[PullRequest, ...]:
         """GET /repos/{repo}/pulls, one page."""
-
-        def ask(it: GitHubRepository) -> tuple[PullRequest, ...]:
-            listed = it.get_pulls(state="closed", sort="updated", direction="desc")
-            pulls = (github_json.pull_request(repo, as_sent(pull)) for pull in islice(listed, PAGE))
-            return tuple(pull for pull in pulls if pull.state == "closed")
-
-        return self._client.of(repo, f"list the closed pull requests of {repo}", ask)
+        path = f"/repos/{repo}/pulls?state=closed&sort=updated&direction=desc&per_page={PAGE}"
+        listed = self._client.ask(
+            repo, f"list the closed pull requests of {repo}", lambda hub: self._pulls.read(hub, repo, path, pages=1)
+        )
+        return tuple(pull for pull in listed if pull.state == "closed")
 
     def reviews(self, repo: str, number: int) -> tuple[Review, ...]:
         """GET /repos/{repo}/pulls/{number}/reviews, every page."""
-        return self._client.of(
+        path = f"/repos/{repo}/pulls/{number}/reviews?per_page={PAGE}"
+        listed = self._client.ask(
             repo,
             f"read the reviews of pull request #{number} of {repo}",
-            lambda it: github_json.reviews(as_sent(review) for review in it.get_pull(number).get_reviews()),
+            lambda hub: self._reviews.read(hub, repo, path),
         )
+        return github_json.oldest_first(listed)
 
     def merge_pull_request(self, repo: str, number: int, *, head: str, title: str, message: str) -> str:
         """PUT /repos/{repo}/pulls/{number}/merge."""

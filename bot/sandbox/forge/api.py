@@ -204,6 +204,10 @@ class RateLimit:
             raise ApiError(403, f"API rate limit exceeded for user {login}.")
         self._used[login] = self._used.get(login, 0) + 1
 
+    def give_back(self, login: str) -> None:
+        """The last one brought nothing new, which is not counted."""
+        self._used[login] = max(self._used.get(login, 0) - 1, 0)
+
 
 def caller_name() -> str:
     """On whose account the request goes."""
@@ -230,15 +234,17 @@ def _after(response: Response) -> Response:
     response.headers["X-GitHub-Request-Id"] = uuid.uuid4().hex[:24].upper()
     response.headers["X-GitHub-Media-Type"] = "github.v3; format=json"
     response.headers["X-GitHub-Api-Version-Selected"] = "2022-11-28"
-    for key, value in rate_limit().facts(caller_name()).items():
-        response.headers[f"X-RateLimit-{key.capitalize()}"] = str(value)
-    response.headers["X-RateLimit-Resource"] = "core"
     if g.get("link"):
         response.headers["Link"] = g.link
     if request.method == "GET" and response.status_code == 200:  # noqa: PLR2004 - OK
         response.headers["Cache-Control"] = "private, max-age=60, s-maxage=60"
         response.set_etag(hashlib.sha256(response.get_data()).hexdigest(), weak=True)
         response.make_conditional(request)
+        if response.status_code == 304 and "Authorization" in request.headers:  # noqa: PLR2004 - not modified
+            rate_limit().give_back(caller_name())
+    for key, value in rate_limit().facts(caller_name()).items():
+        response.headers[f"X-RateLimit-{key.capitalize()}"] = str(value)
+    response.headers["X-RateLimit-Resource"] = "core"
     if response.mimetype == "application/json":
         response.headers["Content-Type"] = "application/json; charset=utf-8"
     return response
