@@ -94,7 +94,7 @@ def rollback_job(
 
 
 def approve_job(number: int, trigger: str, attempt: int = 1) -> Job:
-    """Read a promotion's reviews and act; ``trigger`` tells the occasion, such as ``review-17`` or ``merged``."""
+    """Read a promotion's reviews and act; ``trigger`` tells the occasion, such as ``review-17-APPROVED``."""
     values = {"number": number, "occasion": trigger, "attempt": attempt}
     return Job("approve", f"approve/{number}/{trigger}/{attempt}", f"promotion/{number}", values)
 

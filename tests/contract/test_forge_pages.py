@@ -131,6 +131,19 @@ def test_what_people_write_is_never_markup(scene: Stage) -> None:
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 
 
+def test_what_runs_where_and_the_labels_are_on_the_page_of_the_repository(scene: Stage) -> None:
+    scene.repo().get_issue(scene.pull_request()).add_to_labels("slipway:production")
+    commit = scene.forge.head(REPO, "master") or ""
+    for environment in ("staging", "production", "staging"):
+        deployment = scene.repo().create_deployment(commit, environment=environment, description=f"to {environment}")
+    deployment.create_status("success", environment_url="https://staging.example.org", description="live on staging")
+    page = get(scene, f"/{REPO}").text
+    assert '<span class="badge">slipway:production</span>' in page
+    assert page.count("live on staging") == 1
+    assert 'href="https://staging.example.org"' in page
+    assert "to production" in page
+
+
 def test_the_outcome_notes_are_shown_with_their_commit(scene: Stage) -> None:
     sha = scene.forge.head(REPO, "master")
     scene.git("notes", "--ref=slipway", "add", "-m", '{"outcome": "healthy"}', str(sha))

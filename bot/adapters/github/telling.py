@@ -37,6 +37,7 @@ UNAVAILABLE = frozenset(
     {
         HTTPStatus.FORBIDDEN,
         HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
         HTTPStatus.CONFLICT,  # a rule of the repository about deployments
         HTTPStatus.GONE,
         HTTPStatus.UNPROCESSABLE_ENTITY,  # the commit has a thousand statuses, or is gone

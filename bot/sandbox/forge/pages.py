@@ -108,7 +108,10 @@ def repository(owner: str, name: str) -> str:
     tip = repo.git.ref(f"refs/heads/{repo.default_branch}")
     newest = repo.git.rev_list(f"--max-count={_COMMITS_SHOWN}", tip) if tip else []
     pulls = sorted(repo.pulls.values(), key=lambda pull: (pull.state == "closed", -pull.number))
-    return render_template("forge_repo.html", repo=repo, pulls=pulls, commits=repo.git.commits(newest))
+    environments = {one.environment: one for one in repo.deployments.values()}  # the newest of each
+    return render_template(
+        "forge_repo.html", repo=repo, pulls=pulls, environments=environments, commits=repo.git.commits(newest)
+    )
 
 
 @pages.get("/<owner>/<name>/commit/<sha>")
