@@ -114,7 +114,8 @@ def parse(event_name: str, payload: Any) -> Event:
 
 def to_json(event: Happening) -> dict[str, Any]:
     """The event as JSON for the durable queue."""
-    return {"kind": type(event).__name__, **TypeAdapter(type(event)).dump_python(event, mode="json")}
+    kind = type(event).__name__
+    return {"kind": kind, **_KINDS[kind].dump_python(event, mode="json")}
 
 
 def from_json(data: dict[str, Any]) -> Happening:

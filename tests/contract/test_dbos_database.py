@@ -1,14 +1,16 @@
 """The database's URL, its tables, and what a person is told when something is wrong with it."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import psycopg
 import pytest
 
 from bot.adapters.dbos.database import libpq_url, migrate, normalise_url, sqlite_path
-from bot.adapters.dbos.queue import DbosQueue
+from bot.adapters.dbos.queue import IDS_AT_ONCE, DbosQueue
 from bot.errors import Permanent, Transient
 from bot.facts import Job
 from tests.engines import free_port
@@ -141,3 +143,49 @@ def test_a_locked_sqlite_database_is_busy_after_a_while(tmp_path: Path) -> None:
             queue.check_writable()
         other.execute("ROLLBACK")
         assert queue.enqueue(JOB)
+
+
+def test_of_many_that_store_at_once_each_is_stored_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/slipway.db"
+    migrate(url)
+    jobs = [Job("delivery", f"delivery/{number}", "owner/repo", {"event": {}}) for number in range(40)]
+    with closing(DbosQueue(url, QUEUES)) as queue, ThreadPoolExecutor(16) as pool:
+        new = list(pool.map(queue.enqueue, [job for job in jobs for _ in range(3)]))
+        assert sum(new) == len(jobs)
+        assert set(queue.known([job.id for job in jobs])) == {job.id for job in jobs}
+
+
+def test_what_is_known_of_many_is_told_in_one_answer(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/slipway.db"
+    migrate(url)
+    with closing(DbosQueue(url, QUEUES)) as queue:
+        queue.enqueue(JOB)
+        found = queue.known([f"delivery/{number}" for number in range(2 * IDS_AT_ONCE + 1)])
+        assert found == {JOB.id: queue.job(JOB.id)}
+        assert queue.known([]) == {}
+
+
+def test_a_locked_database_is_told_to_all_who_store_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/slipway.db"
+    migrate(url)
+    barrier = Barrier(4)
+
+    def store(number: int) -> str:
+        barrier.wait()
+        try:
+            queue.enqueue(Job("delivery", f"delivery/{number}", "owner/repo", {"event": {}}))
+        except Transient as error:
+            return str(error)
+        return "stored"
+
+    with (
+        closing(DbosQueue(url, QUEUES, patience=0.2)) as queue,
+        closing(sqlite3.connect(tmp_path / "slipway.db")) as other,
+    ):
+        queue.enqueue(JOB)
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(store, range(10, 14)))
+        assert all("could not store" in one and "locked" in one for one in told)
+        other.rollback()
+        assert queue.enqueue(Job("delivery", "delivery/10", "owner/repo", {"event": {}}))

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from bot.adapters.git.together import Take, Together
+from bot.adapters.together import Take, Together
 
 
 def test_a_lone_caller_is_served_at_once() -> None:

@@ -16,7 +16,7 @@ from bot.adapters.git.errors import GitFailure
 from bot.adapters.git.fast_import import Draft, FastImport
 from bot.adapters.git.objects import Damaged
 from bot.adapters.git.signing import SigningKey, sign
-from bot.adapters.git.together import Take, Together, Waiting
+from bot.adapters.together import Take, Together, Waiting
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Change, ConfigCommit
 from bot.releases import Person

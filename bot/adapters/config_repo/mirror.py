@@ -19,7 +19,7 @@ from bot.adapters.git.errors import GitFailure, disk_is_full, explain, failure_i
 from bot.adapters.git.history import History
 from bot.adapters.git.objects import Damaged, ObjectReader, UnknownCommit
 from bot.adapters.git.remote_refs import RemoteRefs
-from bot.adapters.git.together import Take, Together
+from bot.adapters.together import Take, Together
 from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import ConfigCommit
 

@@ -6,7 +6,7 @@ from bot.adapters.config_repo.mirror import NOTES, Mirror
 from bot.adapters.config_repo.push import Pushed, RefUpdate
 from bot.adapters.config_repo.race import DEADLINE, Race
 from bot.adapters.git.fast_import import FastImport
-from bot.adapters.git.together import Take, Together, Waiting
+from bot.adapters.together import Take, Together, Waiting
 from bot.errors import SlipwayError, Transient
 from bot.releases import Person
 

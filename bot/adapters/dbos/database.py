@@ -40,6 +40,10 @@ KEEPALIVES = {
 """libpq's names (https://www.postgresql.org/docs/current/libpq-connect.html): a dead peer is known in about 10 s."""
 
 
+PAGES_LEFT_TO_WORKERS = 16_000
+"""Pages (64 MB) of SQLite's log after which whoever stores deliveries tidies up, too; workers do so after 1,000. The
+commit that happens to tidy takes many times as long as any other, and nobody waits for a worker's answer."""
+
 CLAIM = "slipway_machine"
 """Where a connection keeps its ``one_machine.Claim``."""
 
@@ -137,6 +141,8 @@ def _set_up_sqlite(path: Path, patience: float, *, full_sync: bool) -> Any:
             connection.execute("PRAGMA case_sensitive_like=ON")  # as on PostgreSQL; a prefix then finds the index
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if full_sync else 'NORMAL'}")
+            if full_sync:
+                connection.execute(f"PRAGMA wal_autocheckpoint={PAGES_LEFT_TO_WORKERS}")
             record.info[CLAIM] = held
             undo.pop_all()
 

@@ -16,6 +16,7 @@ from dbos._error import DBOSWorkflowIDInUseError
 
 from bot.adapters.dbos.database import APPLICATION, SCHEMA, check_writable, database_errors, open_engine
 from bot.adapters.dbos.serializer import JsonSerializer
+from bot.adapters.together import Take, Together
 from bot.errors import Permanent, SlipwayError
 from bot.facts import Job, JobRecord, JobState
 
@@ -47,6 +48,7 @@ class DbosQueue:
     ) -> None:
         self._queues = dict(queues)
         self._engine = open_engine(database_url, patience=patience, connections=connections, full_sync=True)
+        self._stores: Together[Job, bool] = Together(self._store_for_all)
 
     @functools.cached_property
     def _client(self) -> DBOSClient:
@@ -67,11 +69,27 @@ class DbosQueue:
                 stored after all is not stored twice.
             Permanent: no such workflow, or the tables are not there.
         """
+        enqueue_options(job, self._queues)
+        if self._engine.dialect.name == "sqlite":
+            return self._stores.ask(job)
+        return self._store([job])[0]
+
+    def _store_for_all(self, take: Take[Job, bool]) -> None:
+        """One transaction for everyone who waits: SQLite has one writer, and each commit waits for the disk."""
+        waiting = take()
+        for one, stored in zip(waiting, self._store([one.item for one in waiting]), strict=True):
+            one.answer.set_result(stored)
+
+    def _store(self, jobs: Sequence[Job]) -> list[bool]:
+        """Store them all, or none. In a transaction of ours: DBOS's own would wait for a locked SQLite without end."""
+        what = jobs[0].id if len(jobs) == 1 else f"{len(jobs)} jobs"
+        with database_errors(f"store {what}"), self._engine.begin() as connection:
+            return [self._is_new(connection, job) for job in jobs]
+
+    def _is_new(self, connection: sa.Connection, job: Job) -> bool:
         options = enqueue_options(job, self._queues)
         try:
-            # In a transaction of ours: DBOS's own would wait for a locked SQLite without end.
-            with database_errors(f"store {job.id}"), self._engine.begin() as connection:
-                self._client.enqueue_in_transaction(connection, options, dict(job.input))
+            self._client.enqueue_in_transaction(connection, options, dict(job.input))
         except DBOSWorkflowIDInUseError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""Many callers, one piece of work: what a fetch, a push and a note have in common.
+"""Many callers, one piece of work: what a fetch, a push, a note and a stored delivery have in common.
 
 The first caller does the work for everyone who waits at that moment; who comes later waits for the next round,
 or joins where the work asks for newcomers. A lone caller starts at once.
