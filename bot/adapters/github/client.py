@@ -24,11 +24,39 @@ from bot.errors import SlipwayError
 
 T = TypeVar("T")
 
+WRITE_SECONDS = 0.1
+"""From the beginning of a write to that of the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Connected:
     token: str = field(repr=False)
     hub: Github
+
+
+class Pace:
+    """Writes begin some time apart, in the order in which they are asked for; nobody else waits meanwhile.
+
+    The short pause keeps bursts below the secondary limits, together with the time that a write itself takes. GitHub
+    says when to wait longer.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Wait for one's turn to write."""
+        now = time.monotonic()
+        time.sleep(max(0.0, self.turn(now) - now))
+
+    def turn(self, now: float) -> float:
+        """When one may write who asks at this moment, in seconds of the same clock."""
+        with self._lock:
+            turn = max(now, self._next)
+            self._next = turn + self._seconds
+        return turn
 
 
 class GitHubClient:
@@ -39,6 +67,7 @@ class GitHubClient:
         self._credentials = credentials
         self._timeout = timeout
         self._lock = threading.RLock()
+        self._pace = Pace(WRITE_SECONDS)
         self._connected: dict[str, _Connected] = {}
         self._budgets: dict[str, Budget] = {}
 
@@ -55,6 +84,8 @@ class GitHubClient:
             question: what to send. It must read all it needs, since nothing is translated afterwards.
             write: whether it changes something.
         """
+        if write:
+            self._pace.wait()
         with self._lock:
             token = self._credentials.token(about)
             try:

@@ -15,8 +15,7 @@ NEVER_AGAIN = Retry(total=0, read=False, status_forcelist=(307, 308), allowed_me
 def connection(api_url: str, auth: github.Auth.Auth | None, timeout: int = TIMEOUT) -> dict[str, Any]:
     """What PyGithub's clients are constructed with.
 
-    Pauses are not needed for reads, since one client asks one thing at a time; the short one after a write keeps
-    bursts below the secondary limits together with the time a write itself takes. GitHub says when to wait longer.
+    PyGithub's own pauses are left out: they would keep reads waiting, too. See ``client.Pace``.
     """
     return {
         "auth": auth,
@@ -26,7 +25,7 @@ def connection(api_url: str, auth: github.Auth.Auth | None, timeout: int = TIMEO
         "per_page": 100,
         "retry": NEVER_AGAIN,
         "seconds_between_requests": 0,
-        "seconds_between_writes": 0.1,
+        "seconds_between_writes": 0,
         "lazy": True,
     }
 
