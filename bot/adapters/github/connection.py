@@ -15,7 +15,8 @@ NEVER_AGAIN = Retry(total=0, read=False, status_forcelist=(307, 308), allowed_me
 def connection(api_url: str, auth: github.Auth.Auth | None, timeout: int = TIMEOUT) -> dict[str, Any]:
     """What PyGithub's clients are constructed with.
 
-    PyGithub's own pauses are left out: they would keep reads waiting, too. See ``client.Pace``.
+    PyGithub's own pauses are left out: they would keep reads waiting, too, and for an hour where the wall clock, which
+    measures them, is put back by one. See ``client.Pace``.
     """
     return {
         "auth": auth,
