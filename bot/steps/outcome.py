@@ -136,12 +136,19 @@ def tell_rolling_out(services: Services, app: str, environment: str, commit: str
     return deployment
 
 
-def tell_healthy(services: Services, app: str, environment: str, subject: Subject, seconds: float) -> None:
-    """The pods are ready: a green status, and the comment brought up to date, unless what follows is told with it."""
+def tell_healthy(
+    services: Services, app: str, environment: str, commit: str, subject: Subject, seconds: float
+) -> None:
+    """The pods are ready: a green status, and the comment brought up to date, unless what follows is told with it.
+
+    Nothing where it went back meanwhile: the rollback has told that.
+    """
     release = subject.release
     if release is None or not subject.brought:
         return
     place = look(services.config, app, environment)
+    if rollback_of(services.config, place.head, commit, app, environment) is not None:
+        return
     text = statuses.live(app, environment, seconds)
     url = place.environment.url_for(place.app)
     set_environment_status(

@@ -115,6 +115,9 @@ def _say_building(services: Services, app: str, merge: Merge, environment: str, 
 
 
 def _say_waiting(services: Services, made: Release, environment: str, number: int, *, is_news: bool) -> None:
+    """Nothing where the promotion waits no more: what came of it is told by whoever saw to that."""
+    if services.forge.pull_request(services.config_name, number).state != "open":
+        return
     text = statuses.waits(made.app, environment)
     report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text, is_news=is_news)
     report.report_progress(services, made.app, made.merge, image=made.image, promotion=number)

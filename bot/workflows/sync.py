@@ -149,7 +149,7 @@ def _conclude(run: Run, services: Services, values: Mapping[str, Any], subject: 
         if result.outcome is Outcome.FAILED and app:  # shared files have no release to go back to
             run.start(rollback_job(app, environment, commit, evidence=result.evidence))
         return Ended(result.outcome.value, result.reason, retry=result.outcome is Outcome.UNKNOWN)
-    tell(run, "say live", lambda: outcome.tell_healthy(services, app, environment, subject, result.seconds))
+    tell(run, "say live", lambda: outcome.tell_healthy(services, app, environment, commit, subject, result.seconds))
     made = subject.release
     if made is not None and subject.brought and not subject.went_back:
         announce(run, lambda: chat.live(services, made, environment, commit, result.seconds))

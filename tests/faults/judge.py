@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +35,7 @@ def judge(
     forced: frozenset[str] = frozenset(),
     bots: int = 1,
     proposed: Mapping[str, int] = MappingProxyType({}),
-    straight: bool = False,
+    straight: Collection[str] = (),
 ) -> None:
     """Wait for quiet, and count.
 
@@ -47,7 +47,7 @@ def judge(
         bots: two of them look at the same moment and both build, or both say the same; what they must not double is
             what changes anything: bumps, pull requests.
         proposed: how many promotions of a title there must be in all, where people asked for more than one.
-        straight: nobody changes their mind, so no status is said again after another one.
+        straight: source commits whose releases went one way, so that no status is said again after another one.
     """
     tally.stuck += _await_quiet(stage)
     log = history.read(stage.world)
@@ -57,7 +57,7 @@ def judge(
     tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(stage, proposed)]
     if bots == 1:
         tally.doubled += [*_doubled_outcomes(log), *_doubled_builds(stage.folder)]
-        tally.doubled += [line for repo in stage.world.hooks for line in _doubled_words(stage, repo, straight=straight)]
+        tally.doubled += [line for repo in stage.world.hooks for line in _doubled_words(stage, repo, straight)]
     tally.backwards += [line for line in _backwards(stage, log) if line.split(" ")[0] not in forced]
     tally.secrets_found += _secrets(stage)
 
@@ -143,14 +143,14 @@ def _doubled_pulls(stage: Stage, proposed: Mapping[str, int]) -> Iterator[str]:
             yield f"{count} times a pull request titled {title}"
 
 
-def _doubled_words(stage: Stage, repo: str, *, straight: bool) -> Iterator[str]:
+def _doubled_words(stage: Stage, repo: str, straight: Collection[str]) -> Iterator[str]:
     """Comments with the same hidden line on one pull request, statuses and deployments that say what was said."""
     for pull in _pages(stage, f"/repos/{repo}/pulls?state=all"):
         comments = _pages(stage, f"/repos/{repo}/issues/{pull['number']}/comments?")
         ours = [comment["body"] for comment in comments if comment["user"]["login"] == BOT]
         yield from _doubled(f"on {repo}#{pull['number']} the comment", Counter(_about(body) for body in ours))
         for sha in {pull["head"]["sha"], pull["merge_commit_sha"]} - {None}:
-            yield from _doubled_statuses(stage, repo, sha, straight=straight)
+            yield from _doubled_statuses(stage, repo, sha, straight=sha in straight)
     deployments = _pages(stage, f"/repos/{repo}/deployments?")
     about = Counter(f"{one['payload']['slipway_id']} by {one['payload']['config_commit'][:7]}" for one in deployments)
     yield from _doubled("a deployment of", about)

@@ -29,7 +29,7 @@ def kill_at_writes(plan: Plan) -> None:
         journey.merge()
         with mortal(plan, stage):
             plan.tally.stuck += travel(stage.world, [journey], moved=lambda: len(stage.executioner.killed))
-        judge(stage, plan.tally, arrived([journey]), straight=True)
+        judge(stage, plan.tally, arrived([journey]), straight=journey.live)
         plan.tally.releases += len(journey.live)
 
 
@@ -47,12 +47,12 @@ def kill_at_rollback(plan: Plan) -> None:
         staging = stage.world.clusters["staging"]
         staging.fail_image(f"{app.image}:(?!{good[:7]})", "CrashLoopBackOff")
         with mortal(plan, stage, "push|PATCH .*comments"):
-            app.merge("A change that crashes")
+            crashing = app.merge("A change that crashes")
             until("the way back", lambda: _went_back(stage, app, good), LONGEST_SECONDS)
         staging.heal()
         journey.rounds, journey.merged = 2, 2
         plan.tally.stuck += travel(stage.world, [journey])
-        judge(stage, plan.tally, arrived([journey]), straight=True)
+        judge(stage, plan.tally, arrived([journey]), straight=[crashing])
         plan.tally.releases += len(journey.live)
 
 

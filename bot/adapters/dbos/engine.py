@@ -43,6 +43,10 @@ CONNECTIONS = 10
 DATABASE_SECONDS = 30.0
 """How long a worker waits for SQLite's write lock, or for a connection."""
 
+MOST_RECOVERIES = 1000
+"""Each worker that dies with a job counts; DBOS itself gives a job up after 100. One that kills its process every time
+(out of memory) has to end at last, so that it does not keep all others from being done."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WorkflowSpec:
@@ -142,7 +146,7 @@ class Worker:
                 polling_seconds=self._polling_seconds,
             )
         for name, spec in self._workflows.items():
-            DBOS.workflow(name=name)(self._workflow(spec))
+            DBOS.workflow(name=name, max_recovery_attempts=MOST_RECOVERIES)(self._workflow(spec))
         DBOS.listen_queues([queue.name for queue in self._queues])
         try:
             with database_errors("start the worker"):
