@@ -136,9 +136,7 @@ def tell_rolling_out(services: Services, app: str, environment: str, commit: str
     return deployment
 
 
-def tell_healthy(
-    services: Services, app: str, environment: str, commit: str, subject: Subject, seconds: float
-) -> None:
+def tell_healthy(services: Services, app: str, environment: str, commit: str, subject: Subject, seconds: float) -> None:
     """The pods are ready: a green status, and the comment brought up to date, unless what follows is told with it.
 
     Nothing where it went back meanwhile: the rollback has told that.

@@ -11,6 +11,7 @@ from bot.jobs import DECLINED, Ended, approve_job, build_job, release_job, sync_
 from bot.messages import Failure, statuses
 from bot.ports import Run
 from bot.releases import Merge, Release
+from bot.repetition import may_be_repeated
 from bot.services import Services
 from bot.steps import build as building
 from bot.steps import chat, report, source
@@ -116,7 +117,7 @@ def _say_building(services: Services, app: str, merge: Merge, environment: str, 
 
 def _say_waiting(services: Services, made: Release, environment: str, number: int, *, is_news: bool) -> None:
     """Nothing where the promotion waits no more: what came of it is told by whoever saw to that."""
-    if services.forge.pull_request(services.config_name, number).state != "open":
+    if may_be_repeated() and services.forge.pull_request(services.config_name, number).state != "open":
         return
     text = statuses.waits(made.app, environment)
     report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text, is_news=is_news)
