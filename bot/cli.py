@@ -93,10 +93,12 @@ def up() -> None:
 def migrate() -> None:
     """Create the database's tables, or bring them up to date."""
     from bot.adapters.dbos.database import migrate as migrate_database  # noqa: PLC0415 - as above
+    from bot.adapters.dbos.database import sqlite_path  # noqa: PLC0415 - as above
 
     url = os.environ.get("DATABASE_URL") or "sqlite:///var/slipway.db"
     migrate_database(url)
-    click.echo("The database is up to date.")
+    path = sqlite_path(url)
+    click.echo(f"The database{f' {path}' if path else ''} is up to date.")
 
 
 @cli.command()

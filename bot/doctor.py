@@ -16,6 +16,7 @@ from bot.adapters.config_repo import GitConfigRepo
 from bot.adapters.dbos import probe as dbos_probe
 from bot.adapters.docker import probe as docker_probe
 from bot.adapters.git.command import GitCommand, Login
+from bot.adapters.git.signing import try_key
 from bot.adapters.github.probe import AppProbe, GitHubProbe
 from bot.catalog import Catalog, parse_catalog
 from bot.config_mirror import BOT
@@ -23,10 +24,10 @@ from bot.doctor_github import CONFIG_EVENTS, SOURCE_EVENTS, Hub
 from bot.errors import SlipwayError
 from bot.findings import Finding, State, fail, ok, unchecked, warn
 from bot.ports import ConfigRepo
-from bot.settings import DEFAULT_DATABASE_URL, Settings, SettingsError, WebSettings
+from bot.settings import DEFAULT_DATABASE_URL, HELP, Settings, SettingsError, WebSettings
 from bot.steps.state import CATALOG, decode, read_catalog
 from bot.wording import listed
-from bot.worker import credentials
+from bot.worker import credentials, signing_key
 
 GIT_NEEDED = (2, 38)
 """The first git with ``merge-tree --write-tree``."""
@@ -77,7 +78,7 @@ def variables(environment: Mapping[str, str]) -> tuple[Finding, Settings | None]
 def _listed_problems(error: SettingsError) -> list[str]:
     """A line a variable, without the heading."""
     heading, *lines = str(error).splitlines()
-    return [line.strip().rstrip(".") for line in lines or [heading]]
+    return [line.strip().rstrip(".") for line in lines or [heading] if line != HELP]
 
 
 def git() -> Finding:
@@ -127,10 +128,20 @@ def _with_settings(settings: Settings) -> Iterator[Finding]:
         yield from (unchecked(part, "there is no identity on GitHub") for part in ("config repo", "catalog"))
         yield from doctor_config.not_checked("the config repo cannot be read")
         return
+    yield from _guarded("signing key", lambda: signing(settings))
     yield from _guarded("github identity", lambda: [doctor_github.identity(hub)])
     yield from _guarded(f"permissions on {settings.config_repo}", lambda: _config_repo(hub, settings))
     with tempfile.TemporaryDirectory(prefix="slipway-doctor-") as folder:
         yield from _guarded("config repo", lambda: _catalog(hub, settings, Path(folder)))
+
+
+def signing(settings: Settings) -> Iterator[Finding]:
+    """Whether the key that commits are signed with can sign here; nothing where there is none."""
+    key = signing_key(settings)
+    if key is not None:
+        try_key(key, BOT)
+        kind = "The SSH key" if key.format == "ssh" else "The GPG key"
+        yield ok("signing key", f"{kind} signs commits. GitHub shows them as verified once the bot's account knows it.")
 
 
 def _hub(settings: Settings) -> Hub:

@@ -99,9 +99,13 @@ class _Variables(BaseModel):
         return []
 
 
+HELP = "The README tells what each is for, `python -m bot doctor` checks them, and `python -m bot demo` needs none."
+
+
 def not_complete(problems: Iterable[str]) -> str:
-    """The paragraph that names every problem once."""
-    return "The environment is not complete:" + "".join(f"\n  {line}" for line in dict.fromkeys(problems))
+    """The paragraph that names every problem once, a line each, and what helps."""
+    lines = "".join(f"\n  {line}" for line in dict.fromkeys(problems))
+    return f"The environment is not complete:{lines}\n{HELP}"
 
 
 def _set(environment: Mapping[str, str]) -> dict[str, str]:

@@ -107,11 +107,12 @@ def _config_repo(settings: Settings, identity: Credentials, bot: Person, slot: s
         committer=bot,
         token=identity.token,
         renew=identity.renew,
-        signing=_signing_key(settings),
+        signing=signing_key(settings),
     )
 
 
-def _signing_key(settings: Settings) -> SigningKey | None:
+def signing_key(settings: Settings) -> SigningKey | None:
+    """What commits are signed with; None where they are not."""
     if settings.git_signing_key_file is not None:
         return SigningKey.ssh(settings.git_signing_key_file)
     return SigningKey.gpg(settings.git_signing_key) if settings.git_signing_key is not None else None

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.git.signing import SigningKey
+from bot.adapters.git.signing import SigningKey, try_key
+from bot.doctor import signing
 from bot.errors import Permanent
+from bot.findings import State
+from bot.settings import Settings
 from tests.engines import GPG, SSH_KEYGEN, require
 from tests.git_stage import BOT, HERMETIC, GitStage, bump, made, stage, together
 
@@ -114,3 +117,24 @@ def test_a_key_that_cannot_sign_is_told_and_nothing_is_committed(stage: GitStage
 
     assert repo.fetch() == before == stage.tip()
     assert stage.tip("slipway/production/a") is None
+
+
+@pytest.mark.parametrize("make_key", [ssh, gpg])
+@pytest.mark.usefixtures("keyring")
+def test_a_key_is_tried_without_a_repository(
+    make_key: Callable[[Path], tuple[SigningKey, Verify]], tmp_path: Path
+) -> None:
+    try_key(make_key(tmp_path)[0], BOT)
+    with pytest.raises(Permanent, match=r"cannot be signed \(.+\)\. Correct GIT_SIGNING_KEY"):
+        try_key(SigningKey.gpg("nobody@example.com"), BOT)
+
+
+def test_doctor_tries_the_key_that_the_variables_name(tmp_path: Path) -> None:
+    variables = {"CONFIG_REPO": "acme/config", "GITHUB_TOKEN": "t"}
+    assert list(signing(Settings.read(variables))) == []
+    file = ssh_key(tmp_path)
+    (found,) = signing(Settings.read({**variables, "GIT_SIGNING_KEY_FILE": str(file)}))
+    assert (found.part, found.state) == ("signing key", State.OK)
+    file.write_text("no key at all\n")
+    with pytest.raises(Permanent, match="Correct GIT_SIGNING_KEY or GIT_SIGNING_KEY_FILE"):
+        list(signing(Settings.read({**variables, "GIT_SIGNING_KEY_FILE": str(file)})))

@@ -114,6 +114,7 @@ def test_a_worker_without_any_variable_is_told_what_it_needs() -> None:
         "  identity: set GITHUB_TOKEN (a machine user's token), or GITHUB_APP_ID together with GITHUB_APP_PRIVATE_KEY "
         "or GITHUB_APP_PRIVATE_KEY_FILE\n"
         "  CONFIG_REPO: is missing\n"
+        "The README tells what each is for, `python -m bot doctor` checks them, and `python -m bot demo` needs none.\n"
     )
 
 

@@ -4,10 +4,12 @@
 tree and text. That costs a process or two for each.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from bot.adapters.git.command import GitCommand
+from bot.adapters.git.command import GitCommand, Login
 from bot.adapters.git.errors import GitFailure
 from bot.errors import Permanent
 from bot.facts import ConfigCommit
@@ -41,17 +43,32 @@ def sign(git: GitCommand, key: SigningKey, commit: ConfigCommit, parent: str, co
         Permanent: the key cannot sign; in the words of gpg or ssh-keygen.
     """
     config = {
-        "gpg.format": key.format,
-        "user.signingKey": key.key,
         "author.name": commit.author_name.translate(_LEFT_OUT),
         "author.email": commit.author_email,
         "committer.name": commit.committer_name.translate(_LEFT_OUT),
         "committer.email": committer.email,
     }
-    options = [argument for name, value in config.items() for argument in ("-c", f"{name}={value}")]
-    command = (*options, "commit-tree", "-S", "-p", parent, f"{commit.sha}^{{tree}}")
+    return _signed(git, key, config, commit.message, "-p", parent, f"{commit.sha}^{{tree}}")
+
+
+def try_key(key: SigningKey, bot: Person) -> None:
+    """Sign an empty commit in a folder that is gone afterwards.
+
+    Raises:
+        Permanent: the key cannot sign; in the words of gpg or ssh-keygen.
+    """
+    with TemporaryDirectory(prefix="slipway-signing-") as folder:
+        git = GitCommand(Path(folder, "probe.git"), Login(lambda _repo: None))
+        git.local("init", "--quiet", "--bare")
+        tree = git.local("mktree", stdin=b"").decode().strip()
+        _signed(git, key, {"user.name": bot.login, "user.email": bot.email}, "Try the key", tree)
+
+
+def _signed(git: GitCommand, key: SigningKey, config: Mapping[str, str], message: str, *commit: str) -> str:
+    signing = {"gpg.format": key.format, "user.signingKey": key.key, **config}
+    options = [argument for name, value in signing.items() for argument in ("-c", f"{name}={value}")]
     try:
-        return git.local(*command, stdin=commit.message.encode()).decode().strip()
+        return git.local(*options, "commit-tree", "-S", *commit, stdin=message.encode()).decode().strip()
     except GitFailure as failure:
         words = " ".join(failure.stderr.split()) or "no reason was given"
         raise Permanent(
