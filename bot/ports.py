@@ -171,10 +171,11 @@ class Forge(Protocol):
         description: str,
         url: str | None,
         log_url: str | None,
+        is_news: bool = False,
     ) -> None:
         """Say how a deployment ended; nothing where that was said last. ``description`` is cut at 140 characters.
 
-        A success makes the environment's earlier ones inactive, as far as GitHub does so.
+        A success makes the environment's earlier ones inactive, as far as GitHub does so. ``is_news`` as above.
         """
         ...
 

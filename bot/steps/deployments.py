@@ -43,8 +43,9 @@ def end(
     description: str,
     *,
     url: str | None = None,
+    is_news: bool = False,
 ) -> None:
-    """Say how a release's deployment ended; ``url`` is where it can be seen."""
+    """Say how a release's deployment ended; ``url`` is where it can be seen, ``is_news`` as for the port."""
     services.forge.end_deployment(
         release.merge.source,
         deployment,
@@ -52,6 +53,7 @@ def end(
         description=messages.one_line(description),
         url=url,
         log_url=_page_of(services, release),
+        is_news=is_news,
     )
 
 

@@ -153,7 +153,8 @@ def tell_healthy(services: Services, app: str, environment: str, commit: str, su
         services, release.merge, environment, StatusState.SUCCESS, text, url=url, is_news=subject.is_news
     )
     if subject.deployment is not None:
-        deployments.end(services, release, subject.deployment, DeploymentState.SUCCESS, text, url=url)
+        state = DeploymentState.SUCCESS
+        deployments.end(services, release, subject.deployment, state, text, url=url, is_news=subject.is_news)
     if not subject.told_by_what_follows:
         report_progress(services, app, release.merge, image=release.image)
 

@@ -37,12 +37,12 @@ def report_progress(
     failure: Failure | None = None,
     failed_in: str | None = None,
     story: str | None = None,
-    promotion: int | None = None,
+    promotion: tuple[str, int] | None = None,
 ) -> None:
     """Write the comment on the source pull request; a direct push has none, and its statuses tell enough.
 
     ``failed_in`` is the environment that a failure kept the release from entering; ``story`` stands below the table;
-    ``promotion`` is the open one that the release waits in, where the caller knows it.
+    ``promotion`` is the open one that the release waits in, its environment and number, where the caller knows it.
     """
     if merge.pull_request is None:
         return
@@ -56,7 +56,9 @@ def report_progress(
     services.forge.comment(merge.source, merge.pull_request, marker=marker, body=body)
 
 
-def _rows(services: Services, app_name: str, merge: Merge, *, building: bool, promotion: int | None) -> list[Row]:
+def _rows(
+    services: Services, app_name: str, merge: Merge, *, building: bool, promotion: tuple[str, int] | None
+) -> list[Row]:
     head = services.config.fetch()
     catalog = read_catalog(services.config, head)
     app = catalog.app(app_name)
@@ -122,14 +124,15 @@ def _link(services: Services, rollback: ConfigCommit) -> str:
 
 
 def _proposed_row(
-    services: Services, app: App, environment: Environment, merge: Merge, promotion: int | None
+    services: Services, app: App, environment: Environment, merge: Merge, promotion: tuple[str, int] | None
 ) -> Row | None:
     """The row of a gated environment that the release waits before."""
     if environment.gate is not Gate.PULL_REQUEST:
         return None
-    if promotion is not None:
-        url = f"{services.github_url}/{services.config_name}/pull/{promotion}"
-        return Row(environment.name, RowState.AWAITING_APPROVAL, f"[{services.config_name}#{promotion}]({url})")
+    if promotion is not None and promotion[0] == environment.name:
+        number = promotion[1]
+        url = f"{services.github_url}/{services.config_name}/pull/{number}"
+        return Row(environment.name, RowState.AWAITING_APPROVAL, f"[{services.config_name}#{number}]({url})")
     branch = promotion_branch(environment.name, app.name)
     found = services.forge.find_pull_request(services.config_name, branch, state="all")
     if found is None or bump_id(release_id(app.name, merge.sha), environment.name) not in found.body:

@@ -179,9 +179,8 @@ def deploying(scene: Stage, commit: str = "c" * 40) -> Deploying:
 
 
 def end(forge: GitHubForge, deployment: int, state: DeploymentState = DeploymentState.SUCCESS) -> None:
-    forge.end_deployment(
-        REPO, deployment, state=state, description="site is live", url="https://site/", log_url="https://slipway/x"
-    )
+    page, log = "https://site/", "https://slipway/x"
+    forge.end_deployment(REPO, deployment, state=state, description="site is live", url=page, log_url=log, is_news=True)
 
 
 def test_a_deployment_tells_what_runs_where(scene: Stage, forge: GitHubForge) -> None:

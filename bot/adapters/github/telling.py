@@ -227,11 +227,12 @@ class Telling:
         description: str,
         url: str | None,
         log_url: str | None,
+        is_news: bool = False,
     ) -> None:
         """POST /repos/{repo}/deployments/{id}/statuses, unless the newest says so already."""
         path = f"/repos/{repo}/deployments/{deployment}/statuses"
         said = {"state": state.value, "description": _cut(description)}
-        if may_be_repeated():
+        if may_be_repeated() or not is_news:
             doing = f"read how deployment {deployment} of {repo} went"
             last = next(iter(self._listed(repo, "deployments", doing, f"{path}?per_page=1")), {})
             if all(last.get(key) == value for key, value in said.items()):
