@@ -186,15 +186,25 @@ class Worker:
         deadline = time.monotonic() + self._grace_seconds
         while (idle := self._is_idle()) is False and time.monotonic() < deadline:
             time.sleep(0.05)
-        database = system_database(self._dbos)
-        unfinished = frozenset(running_jobs(database, self.worker_id)) - self._active()
-        handed_back = hand_back(database, self.worker_id, unfinished)
-        log.info("worker stopped", worker=self.worker_id, handed_back=handed_back, abandoned=sorted(self._active()))
+        log.info(
+            "worker stopped", worker=self.worker_id, handed_back=self._handed_back(), abandoned=sorted(self._active())
+        )
         if idle:
             self._close()
         return idle
 
     # ------------------------------------------------------------ how
+
+    def _handed_back(self) -> list[str]:
+        """Hand everything unfinished to others. Where the database is not well, they find this worker's lock free."""
+        database = system_database(self._dbos)
+        try:
+            with database_errors("hand its jobs to other workers"):
+                unfinished = frozenset(running_jobs(database, self.worker_id)) - self._active()
+                return hand_back(database, self.worker_id, unfinished)
+        except SlipwayError as error:
+            log.warning("jobs not handed over", worker=self.worker_id, reason=str(error))
+            return []
 
     def _config(self) -> DBOSConfig:
         return DBOSConfig(

@@ -17,6 +17,7 @@ from github.Auth import Token
 from github.Repository import Repository
 
 from bot.adapters.github.connection import TIMEOUT, connection
+from bot.adapters.github.connection import client as open_client
 from bot.adapters.github.credentials import Credentials
 from bot.adapters.github.errors import FOREIGN, status_of, translate
 from bot.budget import Budget
@@ -125,6 +126,6 @@ class GitHubClient:
             return known.hub
         if known is not None:
             known.hub.close()
-        hub = Github(**connection(self._api_url, Token(token), self._timeout))
+        hub = open_client(**connection(self._api_url, Token(token), self._timeout))
         self._connected[owner] = _Connected(token, hub)
         return hub

@@ -3,10 +3,16 @@
 from typing import Any
 
 import github
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 from urllib3.util import Retry
+
+from bot.adapters.hurry import HurriedAdapter
 
 TIMEOUT = 15
 """Seconds GitHub may stay silent. PyGithub takes whole ones."""
+
+WHOLE_TIMES = 4
+"""So many timeouts, and an answer must be there, however it comes: whoever asks meanwhile waits for it, too."""
 
 NEVER_AGAIN = Retry(total=0, read=False, status_forcelist=(307, 308), allowed_methods=None)
 """No request is repeated. A redirect of a write (a renamed repository) is an error instead of a silent success."""
@@ -29,6 +35,40 @@ def connection(api_url: str, auth: github.Auth.Auth | None, timeout: int = TIMEO
         "seconds_between_writes": 0,
         "lazy": True,
     }
+
+
+def client(**options: Any) -> github.Github:
+    """A client whose requests end in time (``WHOLE_TIMES``).
+
+    PyGithub takes classes of connections for all clients of a process only, and then keeps no connection open; so each
+    client is given its class where PyGithub keeps it.
+    """
+    hub = github.Github(**options)
+    secure = options["base_url"].startswith("https://")
+    hub.requester._Requester__connectionClass = _Secure if secure else _Plain  # type: ignore[attr-defined] # noqa: SLF001 - see above
+    return hub
+
+
+class _Plain(HTTPRequestsConnectionClass):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.session.mount("http://", _adapter(self))
+
+
+class _Secure(HTTPSRequestsConnectionClass):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.session.mount("https://", _adapter(self))
+
+
+def _adapter(of: HTTPRequestsConnectionClass | HTTPSRequestsConnectionClass) -> HurriedAdapter:
+    """Like the one that PyGithub has just mounted."""
+    return HurriedAdapter(
+        WHOLE_TIMES * (of.timeout or TIMEOUT),
+        max_retries=of.retry,
+        pool_connections=of.pool_size,
+        pool_maxsize=of.pool_size,
+    )
 
 
 def _plain(api_url: str) -> str:

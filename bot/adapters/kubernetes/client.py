@@ -17,6 +17,7 @@ from kubernetes.config import ConfigException
 from kubernetes.config.incluster_config import InClusterConfigLoader
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
+from bot.adapters.hurry import hurry
 from bot.errors import Permanent
 from bot.wording import did_you_mean, listed, quoted
 
@@ -52,6 +53,7 @@ class Client:
         configuration.connection_pool_maxsize = CONNECTIONS
         self._api: Any = ApiClient(configuration)
         self._api.user_agent = "slipway"
+        hurry(self._api.rest_client.pool_manager)
         self.server = urlsplit(configuration.host).netloc.rpartition("@")[2]
 
     def send(

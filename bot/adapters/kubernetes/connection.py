@@ -18,12 +18,16 @@ from typing import Any
 
 import urllib3
 
+from bot.adapters.hurry import within
 from bot.adapters.kubernetes.client import Client, Kubeconfig
 from bot.errors import Transient
 from bot.wording import quoted
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+
+WHOLE_SECONDS = 120.0
+"""Until an answer that is no stream must be there, however it comes: a list of all objects may be long."""
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -115,9 +119,13 @@ class Connection:
             Transient: no answer.
             Permanent: the context cannot be used.
         """
-        with self._open(method, path, query, body, content_type, READ_SECONDS) as response:
-            at = self._server_time(response.headers)
-            return Answer(_parsed(response, response.data), at, _warnings(response))
+        opened = self._open(method, path, query, body, content_type, READ_SECONDS)
+        try:
+            with within(WHOLE_SECONDS), opened as response:
+                at = self._server_time(response.headers)
+                return Answer(_parsed(response, response.data), at, _warnings(response))
+        except TimeoutError as error:
+            raise Transient(f"The cluster {quoted(self.context)} is too slow: {error}.") from None
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], *, idle_seconds: float) -> Iterator[Any]:
         """The events of a watch, until the server ends it. ``idle_seconds``: the longest silence.

@@ -18,7 +18,11 @@ from urllib.parse import urlsplit
 import requests
 
 from bot.adapters.docker.logins import DockerLogins, Login
+from bot.adapters.hurry import HurriedAdapter
 from bot.errors import Permanent, SlipwayError, Transient
+
+WHOLE_TIMES = 10
+"""So many timeouts, and an answer must be there, however it comes; a large blob goes up in that time, too."""
 
 PULL = "pull"
 PUSH = "pull,push"
@@ -93,6 +97,8 @@ class RegistryHttp:
         """
         with _translated(at, doing), requests.Session() as session:
             session.auth = _as_it_is
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HurriedAdapter(WHOLE_TIMES * self._timeout))
             session.trust_env = not is_loopback(at.host)  # as Docker: no proxy to reach this very machine
             answer = self._send(session, at, method, path, **extra)
             if answer.status_code == HTTPStatus.UNAUTHORIZED and "WWW-Authenticate" in answer.headers:
