@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from bot.adapters.config_repo.branches import Branches
-from bot.adapters.config_repo.mirror import NOTES, Mirror
+from bot.adapters.config_repo.known_refs import NOTES
+from bot.adapters.config_repo.mirror import Mirror
 from bot.adapters.config_repo.notes import Notes
 from bot.adapters.config_repo.race import DEADLINE
 from bot.adapters.config_repo.trees import Trees

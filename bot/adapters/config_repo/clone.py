@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
-from bot.adapters.config_repo.mirror import NOTES
+from bot.adapters.config_repo.known_refs import NOTES
 from bot.adapters.git import walk
 from bot.adapters.git.command import GitCommand, Login
 from bot.adapters.git.errors import GitFailure, said

@@ -7,12 +7,13 @@ import contextlib
 import fcntl
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import structlog
 
+from bot.adapters.config_repo.known_refs import BRANCHES, NOTES, has_news, store
 from bot.adapters.config_repo.push import Pushed, RefUpdate, push
 from bot.adapters.git.command import GitCommand, Login, Patience, plain_url
 from bot.adapters.git.errors import GitFailure, disk_is_full, explain, failure_is_remote, mirror_is_broken
@@ -27,10 +28,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-NOTES = "refs/notes/slipway"
-_BRANCHES = "refs/heads/"
-_NOTHING = "0" * 40
-_REFSPECS = (f"+{_BRANCHES}*:{_BRANCHES}*", f"+{NOTES}*:{NOTES}*")
+_REFSPECS = (f"+{BRANCHES}*:{BRANCHES}*", f"+{NOTES}*:{NOTES}*")
 """A pattern for the notes too: a plain name would make the fetch fail where there are none yet."""
 
 _TIDY_EVERY = 500
@@ -273,21 +271,13 @@ class Mirror:
         """Whether the remote has nothing but what is here: what was there ``before``, and own pushes."""
         if self._stored is None:
             return False
-        seen = self._remote.look(self.url, self.name, (_BRANCHES, NOTES))
+        seen = self._remote.look(self.url, self.name, (BRANCHES, NOTES))
         with self._state:
             refs = dict(self._refs or {})
-        if seen is None or any(seen.get(ref) not in (before.get(ref), refs.get(ref)) for ref in {*_ours(seen), *refs}):
+        if seen is None or has_news(seen, before, refs):
             return False
-        return self._is_stored(refs)
-
-    def _is_stored(self, refs: Mapping[str, str]) -> bool:
-        """Have the mirror's own refs say what is known: pushes leave them as they are."""
-        stored = self._stored or {}
-        changed = {ref: refs.get(ref, _NOTHING) for ref, _ in refs.items() ^ stored.items()}
-        lines = "".join(f"update {ref}\0{sha}\0\0" for ref, sha in changed.items())
         try:
-            if lines:
-                self.git.local("update-ref", "-z", "--stdin", stdin=lines.encode("utf-8", "surrogateescape"))
+            store(self.git, self._stored, refs)
         except GitFailure:
             return False
         self._stored = refs
@@ -321,11 +311,6 @@ class Mirror:
         raise Permanent(
             f"The config repo {self.name} has no default branch: push a first commit, or set CONFIG_BRANCH."
         )
-
-
-def _ours(refs: Iterable[str]) -> set[str]:
-    """The refs that the mirror keeps: a prefix finds longer names of other refs, too."""
-    return {ref for ref in refs if ref.startswith((_BRANCHES, f"{NOTES}/")) or ref == NOTES}
 
 
 def _changed(refs: Mapping[str, str], by: Mapping[str, str | None]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 import time
 
-from bot.adapters.config_repo.mirror import NOTES, Mirror
+from bot.adapters.config_repo.known_refs import NOTES
+from bot.adapters.config_repo.mirror import Mirror
 from bot.adapters.config_repo.push import Pushed, RefUpdate
 from bot.adapters.config_repo.race import DEADLINE, Race
 from bot.adapters.git.fast_import import FastImport

@@ -1,8 +1,9 @@
 """Hears changes of the jobs' table, asks what they mean for this worker, and wakes whoever they are for.
 
-SQLite counts what other connections have written (``PRAGMA data_version``, https://sqlite.org/pragma.html), and on
-PostgreSQL a trigger notifies (https://www.postgresql.org/docs/current/sql-notify.html). Most changes are the steps that
-the worker itself records, and concern nobody: so two small questions come first, on a connection that only reads.
+SQLite counts what other connections have written (``PRAGMA data_version``, https://sqlite.org/pragma.html). That is
+read often, and at once when somebody pulls the ``rope``. On PostgreSQL a trigger notifies
+(https://www.postgresql.org/docs/current/sql-notify.html). Most changes are the steps that the worker itself records,
+and concern nobody: so two small questions come first, on a connection that only reads.
 """
 
 import sqlite3
@@ -18,13 +19,14 @@ import structlog
 
 from bot.adapters.dbos.database import BELL, CONNECT_SECONDS, KEEPALIVES, SCHEMA, libpq_url, sqlite_path
 from bot.adapters.dbos.doorbell import Awaited, Doorbells
+from bot.adapters.dbos.rope import Rope
 
 log = structlog.get_logger()
 
 EAR = "slipway-doorbell"
 """What the listening connection calls itself, for whoever looks at ``pg_stat_activity``."""
 
-LISTEN_SECONDS = 0.02
+LISTEN_SECONDS = 0.01
 """How often SQLite's counter is read while there is work; that takes microseconds, and a thread to be woken. On
 PostgreSQL the pause between two questions: a busy database would be asked without end."""
 
@@ -107,15 +109,14 @@ class Listener:
                 self._stopped.wait(DEAF_SECONDS)
 
     def _hear_sqlite(self, path: Path) -> None:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection, closing(Rope(path)) as rope:
 
             def ask(query: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
                 return connection.execute(query.replace("{schema}", ""), values).fetchall()
 
             before, changed_at = None, time.monotonic()
-            while not self._stopped.wait(
-                LISTEN_SECONDS if time.monotonic() - changed_at < QUIET_SECONDS else DOZE_SECONDS
-            ):
+            while not self._stopped.is_set():
+                rope.wait(LISTEN_SECONDS if time.monotonic() - changed_at < QUIET_SECONDS else DOZE_SECONDS)
                 (now,) = connection.execute("PRAGMA data_version").fetchone()
                 if now != before:
                     before, changed_at = now, time.monotonic()

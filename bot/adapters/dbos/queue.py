@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 from dbos._error import DBOSWorkflowIDInUseError
 
-from bot.adapters.dbos.database import APPLICATION, SCHEMA, check_writable, database_errors, open_engine
+from bot.adapters.dbos.database import APPLICATION, SCHEMA, check_writable, database_errors, open_engine, sqlite_path
+from bot.adapters.dbos.rope import pull
 from bot.adapters.dbos.serializer import JsonSerializer
 from bot.adapters.together import Take, Together
 from bot.errors import Permanent, SlipwayError
@@ -47,6 +48,7 @@ class DbosQueue:
         self, database_url: str, queues: Mapping[str, str], *, patience: float = 4, connections: int = 4
     ) -> None:
         self._queues = dict(queues)
+        self._file = sqlite_path(database_url)
         self._engine = open_engine(database_url, patience=patience, connections=connections, full_sync=True)
         self._stores: Together[Job, bool] = Together(self._store_for_all)
 
@@ -92,6 +94,8 @@ class DbosQueue:
             self._client.enqueue_in_transaction(connection, options, dict(job.input))
         except DBOSWorkflowIDInUseError:
             return False
+        if self._file is not None:
+            pull(self._file)
         return True
 
     def job(self, id: str) -> JobRecord | None:  # noqa: A002 - the port's word
