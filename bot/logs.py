@@ -6,7 +6,7 @@ Redaction is the last line of defence, not the first: adapters keep credentials 
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -44,6 +44,11 @@ class Redactor:
             text = text.replace(secret, HIDDEN)
         text = _TOKEN_SHAPES.sub(HIDDEN, text)
         return _ASSIGNMENT.sub(rf"\1\2{HIDDEN}", text)
+
+
+def hide_in_lines(redact: Callable[[str], str], lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines without secrets, those of many lines (keys) among them; a key that is hidden leaves one line."""
+    return tuple(redact("\n".join(lines)).split("\n")) if lines else ()
 
 
 def configure(redact: Redactor, *, terminal: bool | None = None, level: int = logging.INFO) -> None:

@@ -14,6 +14,7 @@ from typing import Self
 import structlog
 
 from bot.errors import SlipwayError
+from bot.logs import hide_in_lines
 from bot.ports import Journal
 from bot.progress import Output
 
@@ -105,7 +106,7 @@ class StepLog:
     def _shown(self) -> list[str]:
         with self._lock:
             kept = list(self._lines)
-        return self._redact("\n".join(kept)).split("\n")[-MOST_LINES:] if kept else []
+        return list(hide_in_lines(self._redact, kept)[-MOST_LINES:])
 
 
 def _end_of(lines: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bot.audit import OutcomeNote
 from bot.errors import Transient
 from bot.facts import Applied, Diagnosis, Rollout, Target
+from bot.logs import hide_in_lines
 from bot.releases import Outcome
 from bot.services import Services
 from bot.steps.objects import bases_of, objects_of
@@ -97,7 +98,7 @@ def diagnose(services: Services, applied: AppliedSet) -> Diagnosis:
     return Diagnosis(
         reasons=tuple(map(hide, found.reasons)),
         events=tuple(map(hide, found.events)),
-        logs=tuple(map(hide, found.logs)),
+        logs=hide_in_lines(hide, found.logs),
     )
 
 

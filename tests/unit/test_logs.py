@@ -59,3 +59,11 @@ def test_logs_are_json_lines_without_secrets(monkeypatch: pytest.MonkeyPatch) ->
     assert second["event"] == f"a library says {HIDDEN}"
     assert HIDDEN in third["exception"]
     assert "correct horse" not in stream.getvalue()
+
+
+def test_a_secret_of_many_lines_is_hidden_in_lines() -> None:
+    key = ("-----BEGIN RSA PRIVATE KEY-----", "MIIEowIBAAKCAQEA", "x/y+z=", "-----END RSA PRIVATE KEY-----")
+    redact = logs.Redactor(["hunter2"])
+    assert logs.hide_in_lines(redact, ("before", *key, "it is hunter2")) == ("before", HIDDEN, f"it is {HIDDEN}")
+    assert logs.hide_in_lines(redact, ("before", *key[:3])) == ("before", HIDDEN), "also where its end is missing"
+    assert logs.hide_in_lines(redact, ()) == ()
