@@ -1,4 +1,4 @@
-"""`approve`: what a review on, a merge of, or anything else about a promotion asks for."""
+"""`approve`: what a review of a promotion asks for, or anything else that people do to it but merge it."""
 
 from collections.abc import Mapping
 from typing import Any

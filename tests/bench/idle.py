@@ -53,10 +53,10 @@ def measure_idle(world: World, seconds: float) -> Idle:
     """Wait until the bot rests, then look at its processes for so long."""
     processes = [int(pid) for pid in _pids(world)]
     until("the bot to rest", lambda: _rests(processes), patience=300)
-    before, began = _cpu(processes), time.monotonic()
+    before, began = cpu_of(processes), time.monotonic()
     time.sleep(seconds)
-    used = _cpu(processes) - before
-    return Idle(100 * used / (time.monotonic() - began), sum(_rss(pid) for pid in processes) / MEBIBYTE)
+    used = cpu_of(processes) - before
+    return Idle(100 * used / (time.monotonic() - began), sum(memory_of(pid) for pid in processes) / MEBIBYTE)
 
 
 def _pids(world: World) -> Iterator[str]:
@@ -65,6 +65,12 @@ def _pids(world: World) -> Iterator[str]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal() and mark in _environment(folder):
             yield folder.name
+
+
+def processes_of(world: World, kind: str) -> list[int]:
+    """Those of one kind: ``web`` or ``worker``."""
+    word = {"web": b"webhooks.app", "worker": b"worker"}[kind]
+    return [int(pid) for pid in _pids(world) if word in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def _environment(process: Path) -> bytes:
@@ -76,12 +82,12 @@ def _environment(process: Path) -> bytes:
 
 def _rests(processes: list[int]) -> bool:
     """The start is over: in two seconds they used less than a tenth of a core."""
-    before = _cpu(processes)
+    before = cpu_of(processes)
     time.sleep(2)
-    return _cpu(processes) - before < 0.2
+    return cpu_of(processes) - before < 0.2
 
 
-def _cpu(processes: list[int]) -> float:
+def cpu_of(processes: list[int]) -> float:
     """Seconds of processor time, those of children that ended included (git)."""
     ticks = 0
     for pid in processes:
@@ -90,7 +96,7 @@ def _cpu(processes: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _rss(pid: int) -> int:
+def memory_of(pid: int) -> int:
     """Bytes of memory that the process shares with nobody, or its part of what is shared (``Pss``)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

@@ -44,6 +44,8 @@ def test_permissions_and_teams(scene: Stage) -> None:
     assert scene.call("GET", "/orgs/org/teams/web-team/members").json()[0]["login"] == "ann"
     assert scene.call("GET", "/orgs/org/teams/web-team/memberships/carl").status_code == 404
     assert scene.call("GET", "/orgs/org/teams/nobody/members").status_code == 404
+    assert scene.call("GET", "/user/memberships/orgs/org", "ann").json()["state"] == "active"
+    assert scene.call("GET", "/user/memberships/orgs/org", "carl").status_code == 404
     with pytest.raises(GithubException, match="404"):
         repo.get_collaborator_permission("nobody")
     scene.judge()

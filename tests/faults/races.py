@@ -9,6 +9,8 @@ from typing import Self
 
 from bot.sandbox.faults import Delay
 from bot.sandbox.forge.git import GitError
+from tests.bench.git import git
+from tests.bench.repository import Bump, commit_stream
 from tests.faults import history
 from tests.faults.journey import Journey, arrived, travel
 from tests.faults.judge import judge
@@ -16,18 +18,35 @@ from tests.faults.plan import Plan
 from tests.faults.stage import Stage
 from tests.scenarios.world import CONFIG, DEVELOPER, AppWorld
 
-COMPETITOR_SECONDS = 0.2
+OFTEN_SECONDS, AT_TIMES_SECONDS = 0.2, 1.0
+"""How often somebody else pushes to the config branch."""
+
+CROWD = 10_000
+"""Manifests of a large config repo."""
 
 
 def compete(plan: Plan) -> None:
     """Somebody pushes to the config branch every 200 ms while bumps land: nobody's commit is lost or overwritten."""
-    apps = plan.choose(short=2, whole=32)
-    plan.say(f"{apps} releases at once, and somebody who pushes to the config branch every {COMPETITOR_SECONDS} s")
+    _compete(plan, plan.choose(short=2, whole=32), OFTEN_SECONDS, manifests=0)
+
+
+def compete_in_a_crowd(plan: Plan) -> None:
+    """Somebody pushes every second to a config repo of 10,000 manifests. Too slow for the short form."""
+    if plan.short:
+        plan.say(f"a config repo of {CROWD:,} manifests is for the whole suite")
+        return
+    _compete(plan, 32, AT_TIMES_SECONDS, manifests=CROWD)
+
+
+def _compete(plan: Plan, apps: int, seconds: float, *, manifests: int) -> None:
+    plan.say(f"{apps} releases at once, and somebody who pushes to the config branch every {seconds} s")
     with plan.stage(reconcile_seconds=10) as stage:
+        if manifests:
+            _crowd(stage, manifests)
         for name in ("web", "a"):
             stage.process(name).start()
         journeys = [Journey(stage.world.add_app(f"race-{number}"), 1) for number in range(apps)]
-        with Competitor(stage, plan.choose(short=60, whole=3000)) as competitor:
+        with Competitor(stage, plan.choose(short=60, whole=3000), seconds) as competitor:
             plan.tally.stuck += travel(stage.world, journeys)
         judge(stage, plan.tally, arrived(journeys))
         plan.tally.lost += competitor.lost()
@@ -35,11 +54,19 @@ def compete(plan: Plan) -> None:
         plan.tally.releases += sum(len(journey.live) for journey in journeys)
 
 
+def _crowd(stage: Stage, manifests: int) -> None:
+    """One commit with so many manifests of apps that are in no catalog."""
+    files = {bump.path: bump.text for bump in (Bump(number, 0) for number in range(manifests))}
+    master = "refs/heads/master"
+    stream = commit_stream("Move in\n", files, on=f"{master}^0", ref=master)
+    git(stage.world.git_dir, "fast-import", "--quiet", stdin=stream)
+
+
 class Competitor:
     """Pushes a file of its own each time, so often at most, and later asks for every one of its commits."""
 
-    def __init__(self, stage: Stage, most: int) -> None:
-        self._most = most
+    def __init__(self, stage: Stage, most: int, seconds: float) -> None:
+        self._most, self._seconds = most, seconds
         self.pushed: list[str] = []
         self._world = stage.world
         self._stopping = threading.Event()
@@ -54,7 +81,7 @@ class Competitor:
         self._thread.join()
 
     def _push(self) -> None:
-        while len(self.pushed) < self._most and not self._stopping.wait(COMPETITOR_SECONDS):
+        while len(self.pushed) < self._most and not self._stopping.wait(self._seconds):
             number = len(self.pushed)
             files: dict[str, str | None] = {f"competitor/{number}.txt": f"{number}\n"}
             with suppress(GitError):  # a bump was quicker: the competitor's push is the one that is rejected

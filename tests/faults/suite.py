@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[Plan], None]] = {
     "restarts": restarts.restart,
     "takeover": takeover.take_over,
     "competitor": races.compete,
+    "crowd": races.compete_in_a_crowd,
     "backwards": races.never_backwards,
     "two bots": races.two_bots,
 }

@@ -11,6 +11,7 @@ that people press. What it answers is held to GitHub's own OpenAPI description b
 It listens on loopback only and asks nobody for a password: never a server for anything but a sandbox.
 """
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,10 +30,11 @@ from bot.sandbox.forge.git import ZERO, GitRepo
 from bot.sandbox.forge.hookshot import Hookshot
 from bot.sandbox.forge.http import git, write_hooks
 from bot.sandbox.forge.merge import merge_pull, revert_pull
+from bot.sandbox.forge.oauth import oauth
 from bot.sandbox.forge.pages import pages
 from bot.sandbox.forge.pulls import add_comment, dismiss_review, edit_pull, find_pull, open_pull, review_pull
 from bot.sandbox.forge.pushes import after_push
-from bot.sandbox.forge.records import App, Delivery, Hook, Level, Protection, Repo, Team, User, now
+from bot.sandbox.forge.records import App, Delivery, Hook, Level, OAuthApp, Protection, Repo, Team, User, now
 from bot.sandbox.forge.routes_hooks import hooks
 from bot.sandbox.forge.routes_issues import issues
 from bot.sandbox.forge.routes_people import people
@@ -243,6 +245,13 @@ class Forge:
             self._store.apps[number] = app
             return number
 
+    def create_oauth_app(self, name: str, callback: str) -> tuple[str, str]:
+        """Register an OAuth app; its client id and secret."""
+        with self._store.lock:
+            app = OAuthApp(f"Ov23li{secrets.token_hex(7)}", secrets.token_hex(20), name, callback)
+            self._store.oauth_apps[app.client_id] = app
+            return app.client_id, app.secret
+
     def add_webhook(
         self,
         full_name: str,
@@ -389,6 +398,7 @@ def application(store: Store, rate_limit: int) -> LockedFlask:
     install(app)
     for routes in (repos, pulls, issues, statuses, people, hooks):
         app.register_blueprint(routes, url_prefix=API)
+    app.register_blueprint(oauth)
     app.register_blueprint(git)
     app.register_blueprint(pages)
     return app

@@ -67,7 +67,7 @@ def viewer() -> User:
 def level_of(repo: Repo) -> Level:
     """What the caller may do in a repository. An installation token opens no other repository."""
     found = token()
-    if found is None:
+    if found is None or (found.scopes is not None and "repo" not in found.scopes):
         return store().level(repo, None)
     if found.repos is not None and repo.full_name not in found.repos:
         return Level.NONE if repo.private else Level.READ

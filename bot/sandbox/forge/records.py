@@ -72,11 +72,15 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Whose token; an app's installation token ends, and opens only its repositories (full names)."""
+    """Whose token; an app's installation token ends, and opens only its repositories (full names).
+
+    One that an OAuth app was given may do what its ``scopes`` say; None is everything.
+    """
 
     user: User
     expires_at: datetime | None = None
     repos: frozenset[str] | None = None
+    scopes: frozenset[str] | None = None
 
     @property
     def is_installation(self) -> bool:
@@ -287,6 +291,27 @@ class Team:
     slug: str
     members: list[User]
     created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthApp:
+    """An OAuth app; people are sent back to its callback, or below it."""
+
+    client_id: str
+    secret: str
+    name: str
+    callback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a person let an OAuth app know, until it fetches the token for it."""
+
+    app: OAuthApp
+    user: User
+    redirect_uri: str
+    scopes: frozenset[str]
+    expires_at: datetime
 
 
 @dataclass(slots=True, eq=False)

@@ -77,6 +77,25 @@ def get_org(login: str) -> Json:
     return org_json(store(), _org(login))
 
 
+@people.get("/user/memberships/orgs/<login>")
+def my_membership(login: str) -> Json:
+    """Whether the caller is a member: 404 when not, 403 where the token may not know."""
+    user, caller, org = viewer(), token(), _org(login)
+    if caller is not None and caller.scopes is not None and not caller.scopes & {"read:org", "write:org", "admin:org"}:
+        raise ApiError(403, "You need at least read:org scope or user scope to get your membership.")
+    if user not in store().members(org):
+        raise not_found()
+    url = f"{store().api}/orgs/{org.login}"
+    return {
+        "url": f"{url}/memberships/{user.login}",
+        "state": "active",
+        "role": "member",
+        "organization_url": url,
+        "organization": org_json(store(), org),
+        "user": user_json(store(), user),
+    }
+
+
 def _team(login: str, slug: str) -> Team:
     """A team, to anybody who is logged in; GitHub shows it to the organization's members."""
     viewer()

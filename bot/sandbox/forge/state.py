@@ -10,7 +10,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from bot.sandbox.forge.records import WEB_FLOW_EMAIL, App, Delivery, Hook, Level, Repo, Team, Token, User, now
+from bot.sandbox.forge.records import (
+    WEB_FLOW_EMAIL,
+    App,
+    Delivery,
+    Grant,
+    Hook,
+    Level,
+    OAuthApp,
+    Repo,
+    Team,
+    Token,
+    User,
+    now,
+)
 
 
 @dataclass(slots=True)
@@ -26,6 +39,8 @@ class Store:
     repos: dict[str, Repo] = field(default_factory=dict)
     teams: dict[tuple[str, str], Team] = field(default_factory=dict)
     apps: dict[int, App] = field(default_factory=dict)
+    oauth_apps: dict[str, OAuthApp] = field(default_factory=dict)
+    grants: dict[str, Grant] = field(default_factory=dict)
     outbox: "queue.Queue[tuple[Hook, Delivery] | None]" = field(default_factory=queue.Queue)
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))
 
