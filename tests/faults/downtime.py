@@ -1,7 +1,6 @@
 """The bot is off while people work, and no webhook, nor GitHub's log of them, tells it of that afterwards."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 
 from bot.jobs import Ended
@@ -104,8 +103,7 @@ def _judge_looks(plan: Plan, looks: list[str]) -> None:
 
 def _looks(stage: Stage) -> dict[str, str]:
     """What each reconcile that has ended found, by its id, oldest first."""
-    with closing(stage.queue()) as queue:
-        jobs = sorted(queue.jobs("reconcile/", limit=10_000), key=lambda job: job.created_at)
+    jobs = sorted(stage.jobs("reconcile/"), key=lambda job: job.created_at)
     return {job.id: job.result.detail for job in jobs if isinstance(job.result, Ended)}
 
 

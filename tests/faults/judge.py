@@ -4,7 +4,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -67,9 +66,9 @@ def judge(
 
 def unfinished(stage: Stage) -> list[JobRecord]:
     """The jobs that wait or run. Reconciles come and go."""
-    with closing(stage.queue()) as queue:
-        jobs = queue.jobs("", limit=100_000)
-    return [job for job in jobs if job.state in {JobState.QUEUED, JobState.RUNNING} and job.workflow != "reconcile"]
+    return [
+        job for job in stage.jobs() if job.state in {JobState.QUEUED, JobState.RUNNING} and job.workflow != "reconcile"
+    ]
 
 
 def _await_quiet(stage: Stage) -> list[str]:
@@ -104,8 +103,7 @@ def _lost(stage: Stage, log: History, app: AppWorld, sha: str) -> Iterator[str]:
 
 def _lost_deliveries(stage: Stage) -> Iterator[str]:
     """What was acknowledged must be in the queue, whatever died right after."""
-    with closing(stage.queue()) as queue:
-        stored = {job.id for job in queue.jobs("delivery/", limit=100_000)}
+    stored = {job.id for job in stage.jobs("delivery/")}
     for repo in stage.world.hooks:
         for delivery in stage.world.forge.deliveries(repo, stage.world.hooks[repo]):
             if delivery.status_code == 202 and f"delivery/{delivery.guid}" not in stored:

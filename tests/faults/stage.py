@@ -8,17 +8,19 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bot.adapters.dbos.queue import DbosQueue
+from bot.errors import Transient
+from bot.facts import JobRecord
 from bot.sandbox.registry import Registry
 from bot.wiring import QUEUES
 from tests.faults.executioner import Executioner
 from tests.faults.secrets_search import ArgvWatch
-from tests.scenarios.world import Bot, Middleware, World, web, worker, world
+from tests.scenarios.world import PATIENCE, Bot, Middleware, World, web, worker, world
 
 REGISTRY_USER = "robot"
 RATE_LIMIT = 1_000_000
@@ -92,8 +94,19 @@ class Stage:
         return self.processes[name]
 
     def queue(self) -> DbosQueue:
-        """The durable queue, to look at. Close it."""
+        """The durable queue. Close it."""
         return DbosQueue(self.database_url, QUEUES)
+
+    def jobs(self, prefix: str = "") -> tuple[JobRecord, ...]:
+        """Every job whose id begins so. A machine that is too busy to answer is asked again."""
+        deadline = time.monotonic() + PATIENCE
+        with closing(self.queue()) as queue:
+            while True:
+                try:
+                    return queue.jobs(prefix, limit=100_000)
+                except Transient:
+                    if time.monotonic() > deadline:
+                        raise
 
 
 @contextmanager
