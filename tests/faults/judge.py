@@ -3,7 +3,8 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,9 @@ REVISION = "org.opencontainers.image.revision"
 QUIET_SECONDS = 2.0
 PATIENCE = 90.0
 """Seconds in which nothing is done, until work that waits counts as stuck."""
+
+Pages = Callable[[str], list[dict[str, Any]]]
+"""Everything that GitHub lists under a path, asked for once."""
 
 Expected = Sequence[tuple[AppWorld, str]]
 """Apps, and the release that each must run in the end, everywhere."""
@@ -49,16 +53,16 @@ def judge(
         straight: source commits whose releases went one way, so that no status is said again after another one.
     """
     tally.stuck += _await_quiet(stage)
-    log = history.read(stage.world)
+    log, pages = history.read(stage.world), cache(partial(_pages, stage))
     for app, sha in expected:
         tally.lost += _lost(stage, log, app, sha)
     tally.lost += _lost_deliveries(stage)
-    tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(stage, proposed)]
+    tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(pages, proposed)]
     if bots == 1:
         tally.doubled += [*_doubled_outcomes(log), *_doubled_builds(stage.folder)]
-        tally.doubled += [line for repo in stage.world.hooks for line in _doubled_words(stage, repo, straight)]
+        tally.doubled += [line for repo in stage.world.hooks for line in _doubled_words(pages, repo, straight)]
     tally.backwards += [line for line in _backwards(stage, log) if line.split(" ")[0] not in forced]
-    tally.secrets_found += _secrets(stage)
+    tally.secrets_found += _secrets(stage, pages)
 
 
 # ---------------------------------------------------------------- stuck
@@ -132,8 +136,8 @@ def _doubled_outcomes(log: History) -> Iterator[str]:
         yield from _doubled(f"on {bump.commit} ({bump.app} in {bump.environment}) the outcome", notes)
 
 
-def _doubled_pulls(stage: Stage, proposed: Mapping[str, int]) -> Iterator[str]:
-    pulls = _pages(stage, f"/repos/{CONFIG}/pulls?state=all")
+def _doubled_pulls(pages: Pages, proposed: Mapping[str, int]) -> Iterator[str]:
+    pulls = pages(f"/repos/{CONFIG}/pulls?state=all")
     own = [pull for pull in pulls if pull["user"]["login"] == BOT]
     yield from _doubled("an open pull request from", Counter(p["head"]["ref"] for p in own if p["state"] == "open"))
     for title, count in Counter(pull["title"] for pull in own).items():
@@ -141,15 +145,15 @@ def _doubled_pulls(stage: Stage, proposed: Mapping[str, int]) -> Iterator[str]:
             yield f"{count} times a pull request titled {title}"
 
 
-def _doubled_words(stage: Stage, repo: str, straight: Collection[str]) -> Iterator[str]:
+def _doubled_words(pages: Pages, repo: str, straight: Collection[str]) -> Iterator[str]:
     """Comments with the same hidden line on one pull request, statuses and deployments that say what was said."""
-    for pull in _pages(stage, f"/repos/{repo}/pulls?state=all"):
-        comments = _pages(stage, f"/repos/{repo}/issues/{pull['number']}/comments?")
+    for pull in pages(f"/repos/{repo}/pulls?state=all"):
+        comments = pages(f"/repos/{repo}/issues/{pull['number']}/comments?")
         ours = [comment["body"] for comment in comments if comment["user"]["login"] == BOT]
         yield from _doubled(f"on {repo}#{pull['number']} the comment", Counter(_about(body) for body in ours))
         for sha in {pull["head"]["sha"], pull["merge_commit_sha"]} - {None}:
-            yield from _doubled_statuses(stage, repo, sha, straight=sha in straight)
-    deployments = _pages(stage, f"/repos/{repo}/deployments?")
+            yield from _doubled_statuses(pages, repo, sha, straight=sha in straight)
+    deployments = pages(f"/repos/{repo}/deployments?")
     about = Counter(f"{one['payload']['slipway_id']} by {one['payload']['config_commit'][:7]}" for one in deployments)
     yield from _doubled("a deployment of", about)
 
@@ -159,10 +163,10 @@ def _about(comment: str) -> str:
     return comment.partition("\n")[0]
 
 
-def _doubled_statuses(stage: Stage, repo: str, sha: str, *, straight: bool) -> Iterator[str]:
+def _doubled_statuses(pages: Pages, repo: str, sha: str, *, straight: bool) -> Iterator[str]:
     """Two in a row that say the same, of one context; where all goes ``straight``, any two."""
     said: dict[str, list[tuple[str, str, str]]] = {}
-    for status in reversed(_pages(stage, f"/repos/{repo}/commits/{sha}/statuses?")):
+    for status in reversed(pages(f"/repos/{repo}/commits/{sha}/statuses?")):
         before = said.setdefault(status["context"], [])
         words = (status["state"], status["description"], status["target_url"])
         if words in (before if straight else before[-1:]):
@@ -208,16 +212,16 @@ def _backwards(stage: Stage, log: History) -> Iterator[str]:
 # ---------------------------------------------------------------- secrets
 
 
-def _secrets(stage: Stage) -> list[str]:
+def _secrets(stage: Stage, pages: Pages) -> list[str]:
     found = [*search(stage.folder, stage.database_url, stage.canaries), *sorted(stage.argv.seen)]
-    said = json.dumps([list(_said(stage, repo)) for repo in stage.world.hooks])
+    said = json.dumps([list(_said(pages, repo)) for repo in stage.world.hooks])
     return found + [f"{name} is in what GitHub shows" for name, secret in stage.canaries.items() if secret in said]
 
 
-def _said(stage: Stage, repo: str) -> Iterator[Any]:
+def _said(pages: Pages, repo: str) -> Iterator[Any]:
     """Everything that people can read in a repository beside its files."""
-    for pull in _pages(stage, f"/repos/{repo}/pulls?state=all"):
+    for pull in pages(f"/repos/{repo}/pulls?state=all"):
         yield pull
-        yield _pages(stage, f"/repos/{repo}/issues/{pull['number']}/comments?")
+        yield pages(f"/repos/{repo}/issues/{pull['number']}/comments?")
         for sha in {pull["head"]["sha"], pull["merge_commit_sha"]} - {None}:
-            yield _pages(stage, f"/repos/{repo}/commits/{sha}/statuses?")
+            yield pages(f"/repos/{repo}/commits/{sha}/statuses?")

@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+
+from bot.errors import SlipwayError
 from tests.faults.stage import Stage, stage
 from tests.faults.tally import Tally
 
@@ -42,8 +45,8 @@ class Plan:
             with stage(Path(name), url, reconcile_seconds=reconcile_seconds) as scene:
                 try:
                     yield scene
-                except AssertionError as error:
-                    self.tally.stuck.append(str(error))
+                except (AssertionError, requests.RequestException, SlipwayError) as error:
+                    self.tally.stuck.append(f"the part ended early: {error}")
             for line in self.tally.wrongs()[wrong_before:]:
                 self.say(f"  WRONG {line}")
             if len(self.tally.wrongs()) > wrong_before:

@@ -167,7 +167,7 @@ class World:
     def api(self, path: str) -> Any:
         """Ask GitHub's REST API as somebody who may read everything."""
         headers = {"Authorization": f"Bearer {self.variables['GITHUB_TOKEN']}"}
-        return requests.get(f"{self.forge.api_url}{path}", headers=headers, timeout=10).json()
+        return requests.get(f"{self.forge.api_url}{path}", headers=headers, timeout=PATIENCE).json()
 
     def digest(self, image: str, tag: str) -> str | None:
         """What a tag points to."""
