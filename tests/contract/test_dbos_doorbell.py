@@ -1,5 +1,6 @@
 """A worker hears of work: one that looks only every ten minutes by itself does it all the same."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,8 +9,11 @@ import psycopg
 import pytest
 
 from bot.adapters.dbos.database import BELL, libpq_url, migrate
-from bot.facts import JobState
+from bot.adapters.dbos.queue import DbosQueue
+from bot.adapters.dbos.rope import Rope
+from bot.facts import Job, JobRecord, JobState
 from tests.contract.test_dbos_engine import DATABASES, Processes, wait_for
+from tests.worker_program import QUEUES
 
 HARDLY_EVER = "600"
 
@@ -78,3 +82,21 @@ def test_on_postgresql_a_stored_job_notifies_once(tmp_path: Path, postgres_url: 
         processes.enqueue("value", "value/told")
         assert len(list(listening.notifies(timeout=5, stop_after=1))) == 1
         assert list(listening.notifies(timeout=0)) == []
+
+
+def test_the_rope_is_pulled_once_a_stored_job_can_be_seen(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/slipway.db"
+    migrate(url)
+    seen: list[JobRecord | None] = []
+    with closing(Rope(tmp_path / "slipway.db")) as rope, closing(DbosQueue(url, QUEUES)) as queue:
+
+        def wait() -> None:
+            rope.wait(3600)
+            with closing(DbosQueue(url, QUEUES)) as other:
+                seen.append(other.job("value/stored"))
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        queue.enqueue(Job("value", "value/stored", "lane", {}))
+        waiting.join()
+    assert [record.state for record in seen if record] == [JobState.QUEUED]

@@ -79,7 +79,10 @@ class DbosQueue:
     def _store_for_all(self, take: Take[Job, bool]) -> None:
         """One transaction for everyone who waits: SQLite has one writer, and each commit waits for the disk."""
         waiting = take()
-        for one, stored in zip(waiting, self._store([one.item for one in waiting]), strict=True):
+        new = self._store([one.item for one in waiting])
+        if self._file is not None and any(new):
+            pull(self._file)
+        for one, stored in zip(waiting, new, strict=True):
             one.answer.set_result(stored)
 
     def _store(self, jobs: Sequence[Job]) -> list[bool]:
@@ -94,8 +97,6 @@ class DbosQueue:
             self._client.enqueue_in_transaction(connection, options, dict(job.input))
         except DBOSWorkflowIDInUseError:
             return False
-        if self._file is not None:
-            pull(self._file)
         return True
 
     def job(self, id: str) -> JobRecord | None:  # noqa: A002 - the port's word
