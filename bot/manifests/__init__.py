@@ -7,6 +7,7 @@ again: it must hold the same data but for the images. What cannot be changed saf
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.images import DEFAULT_DOMAIN, ImageReference, ImageReferenceError, ManifestImage
 from bot.manifests.documents import Document, ManifestError, Tree, compose, split_documents
@@ -83,8 +84,9 @@ class Bumped:
     found: tuple[FoundImage, ...]
 
 
+@lru_cache(maxsize=4096)
 def find_images(text: str, path: str) -> tuple[FoundImage, ...]:
-    """Every image of every workload in a file, in the file's order.
+    """Every image of every workload in a file, in the file's order. Remembered: idle, the same files are asked about.
 
     Raises:
         ManifestError: where a document that mentions an image cannot be read.
