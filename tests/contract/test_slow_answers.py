@@ -1,24 +1,33 @@
 """Answers that come byte by byte: each request ends in time, and others are asked."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 import requests
 import urllib3
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.adapters.docker.logins import DockerLogins
-from bot.adapters.github.credentials import TokenCredentials
+from bot.adapters.github.credentials import AppCredentials, TokenCredentials
 from bot.adapters.github.forge import GitHubForge
 from bot.adapters.hurry import HurriedAdapter, hurry, within
 from bot.adapters.registry.http import RegistryHttp, place
 from bot.errors import Transient, UnknownOutcome
+from tests.dribble import dribbling
 from tests.scenarios.world import PATIENCE
 
 SECONDS = 1.5
+
+PRIVATE_KEY = (
+    rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    .private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    .decode()
+)
 
 ANSWERS = {
     "headers": b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 5000,
@@ -26,38 +35,6 @@ ANSWERS = {
     "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 1000,
     "a body of no told length": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * 5000,
 }
-
-
-@contextmanager
-def dribbling(answer: bytes) -> Iterator[str]:
-    """A server that sends its answer's headers at once and then a byte every fifth of a second; its URL."""
-    head, separator, body = answer.partition(b"\r\n\r\n")
-    at_once, slowly = (head + separator, body) if separator else (answer[:20], answer[20:])
-    done = threading.Event()
-
-    def serve(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(at_once)
-            for byte in slowly:
-                if done.wait(0.2):
-                    return
-                connection.sendall(bytes([byte]))
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            done.set()
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 @contextmanager
@@ -90,6 +67,13 @@ def test_github_is_asked_no_longer_than_a_minute_and_a_write_is_unknown() -> Non
             forge.identity()
         with in_time(), pytest.raises(UnknownOutcome):
             forge.react("a/b", 1, 2)
+
+
+def test_a_github_app_s_token_is_waited_for_no_longer() -> None:
+    with dribbling(ANSWERS["a body"]) as url:
+        app = AppCredentials(1, PRIVATE_KEY, url, timeout=1)
+        with in_time(), pytest.raises(Transient):
+            app.token("a/b")
 
 
 def test_a_registry_that_dribbles_may_be_asked_again() -> None:

@@ -38,15 +38,25 @@ def connection(api_url: str, auth: github.Auth.Auth | None, timeout: int = TIMEO
 
 
 def client(**options: Any) -> github.Github:
-    """A client whose requests end in time (``WHOLE_TIMES``).
-
-    PyGithub takes classes of connections for all clients of a process only, and then keeps no connection open; so each
-    client is given its class where PyGithub keeps it.
-    """
+    """A client whose requests end in time (``WHOLE_TIMES``)."""
     hub = github.Github(**options)
-    secure = options["base_url"].startswith("https://")
-    hub.requester._Requester__connectionClass = _Secure if secure else _Plain  # type: ignore[attr-defined] # noqa: SLF001 - see above
+    _hurry(hub.requester)
     return hub
+
+
+def app_client(**options: Any) -> github.GithubIntegration:
+    """Likewise one that speaks as the GitHub App itself."""
+    integration = github.GithubIntegration(**options)
+    _hurry(integration.requester)
+    return integration
+
+
+def _hurry(requester: Any) -> None:
+    """Give a client its class of connections where PyGithub keeps it.
+
+    PyGithub takes such classes for all clients of a process only, and then keeps no connection open.
+    """
+    requester._Requester__connectionClass = _Secure if requester.base_url.startswith("https://") else _Plain  # noqa: SLF001 - see above
 
 
 class _Plain(HTTPRequestsConnectionClass):

@@ -15,7 +15,7 @@ import github
 from jwt.exceptions import PyJWTError
 
 from bot.adapters.github.answers import as_sent, person
-from bot.adapters.github.connection import TIMEOUT, connection
+from bot.adapters.github.connection import TIMEOUT, app_client, client, connection
 from bot.adapters.github.errors import FOREIGN, status_of, translate
 from bot.budget import EVERYTHING
 from bot.errors import Permanent, SlipwayError, Transient
@@ -112,7 +112,7 @@ class AppCredentials:
 
     def __init__(self, app_id: int, private_key: str, api_url: str, timeout: int = TIMEOUT) -> None:
         self._options = connection(api_url, _signer(app_id, private_key), timeout)
-        self._app = github.GithubIntegration(**self._options)
+        self._app = app_client(**self._options)
         self._lock = threading.Lock()
         self._installations: dict[str, int] = {}
         self._issued: dict[str, _Issued] = {}
@@ -146,14 +146,14 @@ class AppCredentials:
             except FOREIGN as error:
                 raise _refusal(error, "read the GitHub App", "the GitHub App") from error
             try:
-                account = github.Github(**{**self._options, "auth": None}).get_user(login)
+                account = client(**{**self._options, "auth": None}).get_user(login)
                 return person(as_sent(account)) or Person(login)
             except FOREIGN:
                 return Person(login)
 
     def app(self) -> github.Github | None:
         """Signs each request with the App's key; it may see its own webhook, and no repository."""
-        return github.Github(**self._options)
+        return client(**self._options)
 
     def _issue(self, owner: str, about: str) -> _Issued:
         doing = f"get a token of the GitHub App for {about}"
