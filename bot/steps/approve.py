@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bot import messages
 from bot.approval import Approved, Verdict
+from bot.audit import release_of
 from bot.errors import Permanent, Refused, Transient
 from bot.facts import ConfigCommit, PullRequest, StatusState
 from bot.messages import Failure, gates, promotions
@@ -29,7 +30,7 @@ class Reviewed:
         frozen_until: RFC 3339, where it is approved but the environment is frozen.
         held: who holds the environment and why, where it is approved but held.
         closed: a person closed it without merging.
-        release: the release's id; None where that was not looked at.
+        release: the release's id, for the log; None where that is not known.
     """
 
     app: str
@@ -63,7 +64,9 @@ def review(services: Services, pull_request: PullRequest, *, show: bool = True) 
     place = _place(services, pull_request)
     ids = (place.app.name, place.environment.name, pull_request.head_sha)
     if pull_request.merged:
-        return Reviewed(*ids, merge_sha=pull_request.merge_sha)
+        tip = services.config.commit(pull_request.head_sha)
+        brought = release_of(tip) if tip else None
+        return Reviewed(*ids, merge_sha=pull_request.merge_sha, release=brought.id if brought else None)
     if pull_request.state == "closed":
         return Reviewed(*ids, closed=True)
     release = promoted(services, place, pull_request.number, pull_request.head_sha)[1]

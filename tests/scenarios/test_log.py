@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.scenarios.world import Bot, World, until
+from tests.scenarios.world import APPROVER, CONFIG, Bot, World, until
 
 Line = dict[str, Any]
 
@@ -21,7 +21,9 @@ def test_one_id_finds_every_stage_of_a_release(quiet: tuple[World, Bot]) -> None
     app.approve(app.await_promotion(sha)["number"])
     app.await_live("production", sha)
     until("latest", lambda: world.digest(app.image, "latest"))
-    other.await_live("staging", other.merge("Another one"))
+    second = other.merge("Another one")
+    world.forge.merge_pull_request(CONFIG, other.await_promotion(second)["number"], APPROVER, "squash")
+    other.await_live("production", second)
     release = f"traced@{sha}"
 
     def ours() -> list[Line]:
@@ -44,5 +46,7 @@ def test_one_id_finds_every_stage_of_a_release(quiet: tuple[World, Bot]) -> None
     stored = [line for line in lines(bot) if line["event"] == "delivery stored"]
     assert asked["delivery"] in [line["delivery"] for line in stored], "the delivery's line leads to the release"
     assert [line for line in found if "beside" in json.dumps(line)] == []
+    merged = [line for line in lines(bot) if line.get("release") == f"beside@{second}"]
+    assert {"release", "build", "sync"} <= {line["job"].partition("/")[0] for line in merged}
     ids = {line["job"] for line in found if line["job"].startswith("sync/")}
     assert len(ids) == 2
