@@ -5,12 +5,16 @@ looks at (the heads of 1,000 source repositories, the catalog, 2,000 manifests) 
 """
 
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.adapters.dbos.database import sqlite_path
 from bot.releases import bump_id, release_id
+from bot.steps.parts import FEW_APPS
 from tests.bench.git import git
 from tests.bench.repository import commit_stream
 from tests.scenarios.world import DEPLOYMENT, DEVELOPER, World, until
@@ -50,8 +54,10 @@ def populate(world: World, apps: int) -> None:
 
 
 def measure_idle(world: World, seconds: float) -> Idle:
-    """Wait until the bot rests, then look at its processes for so long."""
+    """Wait until the bot has seen every app once and rests, then look at its processes for so long."""
     processes = [int(pid) for pid in _pids(world)]
+    if len(world.apps) > FEW_APPS:
+        until("the first round to end", lambda: _has_ended(world, "round"), patience=600)
     until("the bot to rest", lambda: _rests(processes), patience=300)
     before, began = cpu_of(processes), time.monotonic()
     time.sleep(seconds)
@@ -78,6 +84,13 @@ def _environment(process: Path) -> bytes:
         return (process / "environ").read_bytes()
     except OSError:
         return b""
+
+
+def _has_ended(world: World, workflow: str) -> bool:
+    path = sqlite_path(world.variables["DATABASE_URL"])
+    question = "SELECT count(*) FROM workflow_status WHERE name = ? AND status = 'SUCCESS'"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        return bool(database.execute(question, [workflow]).fetchone()[0])
 
 
 def _rests(processes: list[int]) -> bool:

@@ -1,5 +1,8 @@
 """Many apps are looked at in parts, spread over the interval, and one look answers for many pushes."""
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import pytest
 
 from bot.events import Pushed
@@ -11,6 +14,7 @@ from bot.services import Services
 from bot.steps.changes import changed_places
 from bot.steps.missed import jobs_for, missed_jobs, missed_jobs_in
 from bot.steps.parts import FEW_APPS, WHOLE, Part, parts_for, pause_between
+from bot.workflows import WORKFLOWS
 from tests.config_fake import MANIFEST, FakeConfig, FakeQueue, release
 from tests.unit.test_missed import Heads, head_of, services
 
@@ -94,6 +98,39 @@ def test_many_apps_are_left_to_a_round_and_rounds_never_overlap() -> None:
     queue.records.clear()
     queue.add(asked, JobState.DONE, Ended("done"))
     assert round_job("8", 2, 48.0) in missed_jobs(services(config, queue, sources), "8")
+
+
+class Steps:
+    """``ports.Run`` that runs each step at once and sleeps not at all."""
+
+    id = "round/7/1"
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.started: list[Job] = []
+
+    def step(self, _name: str, function: Callable[[], Any], *, attempts: int = 5) -> Any:
+        assert attempts
+        return function()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    def start(self, job: Job) -> bool:
+        self.started.append(job)
+        return True
+
+
+def test_a_round_looks_at_every_app_once_with_pauses_between_its_parts() -> None:
+    sources, run = Heads(), Steps()
+    asked = round_job("7", *(parts := (4, 24.0)))
+    ended = WORKFLOWS["round"](cast("Any", run), services(config_of(200), FakeQueue(), sources), asked.input)
+    assert sorted(sources.asked) == sorted(f"acme/app-{number}" for number in range(200))
+    assert len(run.started) == 200
+    assert isinstance(ended, Ended)
+    assert ended.outcome == "done"
+    assert len(run.slept) == parts[0] - 1
+    assert all(0 <= seconds < parts[1] for seconds in run.slept), "what the looks took counts"
 
 
 # ---------------------------------------------------------------- pushes to the config repo
