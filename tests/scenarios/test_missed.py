@@ -1,5 +1,10 @@
 """What no webhook told of is found: at start, and at every interval."""
 
+from contextlib import closing
+
+from bot.adapters.dbos.queue import DbosQueue
+from bot.steps.parts import FEW_APPS
+from bot.wiring import QUEUES
 from tests.scenarios.world import Bot, World, until
 
 
@@ -40,3 +45,18 @@ def test_deleting_the_database_doubles_nothing(quiet: tuple[World, Bot]) -> None
     until("latest", lambda: world.digest(app.image, "latest") == world.digest(app.image, sha[:7]))
     assert [len(app.bumps("staging")), len(app.bumps("production")), len(app.promotions("all"))] == [1, 1, 1]
     assert len(app.comments()) == 1
+
+
+def test_a_merge_of_one_of_many_apps_is_found_by_the_round(quiet: tuple[World, Bot]) -> None:
+    world, bot = quiet
+    world.variables["RECONCILE_SECONDS"] = "15"
+    world.forge.faults.webhooks.drop = 1.0
+    for number in range(FEW_APPS):
+        world.add_app(f"crowd-{number}")
+    app = world.add_app("one-of-many")
+    bot.start()
+    sha = app.merge("A change")
+    assert app.await_live("staging", sha).outcome == "healthy"
+    assert len(app.bumps("staging")) == 1
+    with closing(DbosQueue(world.variables["DATABASE_URL"], QUEUES)) as queue:
+        assert queue.jobs("round/")

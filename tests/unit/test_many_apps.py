@@ -1,12 +1,14 @@
 """Many apps are looked at in parts, spread over the interval, and one look answers for many pushes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
 from bot.events import Pushed
-from bot.facts import Job, JobState
+from bot.facts import FailedDelivery, Job, JobState
 from bot.jobs import Ended, release_job, round_job, sync_job
 from bot.memory import ConfigLook
 from bot.releases import Outcome
@@ -14,6 +16,7 @@ from bot.services import Services
 from bot.steps.changes import changed_places
 from bot.steps.missed import jobs_for, missed_jobs, missed_jobs_in
 from bot.steps.parts import FEW_APPS, WHOLE, Part, parts_for, pause_between
+from bot.steps.redeliver import redeliver_failed
 from bot.workflows import WORKFLOWS
 from tests.config_fake import MANIFEST, FakeConfig, FakeQueue, release
 from tests.unit.test_missed import Heads, head_of, services
@@ -131,6 +134,28 @@ def test_a_round_looks_at_every_app_once_with_pauses_between_its_parts() -> None
     assert ended.outcome == "done"
     assert len(run.slept) == parts[0] - 1
     assert all(0 <= seconds < parts[1] for seconds in run.slept), "what the looks took counts"
+
+
+class Logs:
+    """Delivery logs without an entry; which of them were read, and how many days back."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[int, int]] = []
+
+    def failed(self, repos: Sequence[str], since: datetime) -> tuple[FailedDelivery, ...]:
+        self.read.append((len(repos), (datetime.now(UTC) - since + timedelta(minutes=1)).days))
+        return ()
+
+
+@pytest.mark.parametrize(("apps", "at_start", "later"), [(20, (21, 3), (11, 0)), (100, (1, 3), (11, 3))])
+def test_the_delivery_logs_of_many_repositories_are_never_read_all_at_once(
+    apps: int, at_start: tuple[int, int], later: tuple[int, int]
+) -> None:
+    logs = Logs()
+    bot = replace(services(config_of(apps), FakeQueue()), deliveries=cast("Any", logs))
+    redeliver_failed(bot, "start-1a2b")
+    redeliver_failed(bot, "7")
+    assert logs.read == [at_start, later]
 
 
 # ---------------------------------------------------------------- pushes to the config repo
