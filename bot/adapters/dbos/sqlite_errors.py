@@ -19,8 +19,14 @@ _UNWRITABLE = ("SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PER
 
 
 def note_file(path: Path, context: sa.ExceptionContext) -> None:
-    """Write into an error which file it is about. For SQLAlchemy's event ``handle_error``."""
-    setattr(context.original_exception, _FILE, path)
+    """Write into an error which file it is about, and leave a connection that will not recover. For ``handle_error``.
+
+    A connection that was opened while the file could not be written to reads only, for as long as it lasts.
+    """
+    error = context.original_exception
+    setattr(error, _FILE, path)
+    if (getattr(error, "sqlite_errorname", None) or "").startswith(_UNWRITABLE):
+        context.is_disconnect = True
 
 
 def sqlite_error(action: str, error: BaseException | None) -> Permanent | Transient | None:
