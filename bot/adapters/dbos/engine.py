@@ -40,6 +40,10 @@ VERSION = "slipway"
 CONNECTIONS = 10
 """To the database, from one worker; one more holds its lock."""
 
+STOP_SECONDS = 19.0
+"""How long after SIGTERM a worker may live, however slow its machine or its database: 20 are promised. Others take over
+what it could not hand to them, since its lock is free then."""
+
 DATABASE_SECONDS = 30.0
 """How long a worker waits for SQLite's write lock, or for a connection."""
 
@@ -168,6 +172,9 @@ class Worker:
             signal.signal(number, lambda *_: None)
         self.start()
         os.read(reading, 1)
+        last_moment = threading.Timer(STOP_SECONDS, os._exit, (0,))
+        last_moment.daemon = True
+        last_moment.start()
         if not self.stop():
             os._exit(0)
 
