@@ -37,28 +37,24 @@ def report_progress(
     failure: Failure | None = None,
     failed_in: str | None = None,
     story: str | None = None,
-    promotion: tuple[str, int] | None = None,
 ) -> None:
     """Write the comment on the source pull request; a direct push has none, and its statuses tell enough.
 
-    ``failed_in`` is the environment that a failure kept the release from entering; ``story`` stands below the table;
-    ``promotion`` is the open one that the release waits in, its environment and number, where the caller knows it.
+    ``failed_in`` is the environment that a failure kept the release from entering; ``story`` stands below the table.
     """
     if merge.pull_request is None:
         return
     building = image is None and failure is None
     rows = [
         replace(row, state=RowState.FAILED) if row.environment == failed_in and row.state is RowState.LATER else row
-        for row in _rows(services, app_name, merge, building=building, promotion=promotion)
+        for row in _rows(services, app_name, merge, building=building)
     ]
     body = messages.progress_comment(app_name, merge.sha, rows, image=image, failure=failure, story=story)
     marker = messages.comment_marker(app_name)
     services.forge.comment(merge.source, merge.pull_request, marker=marker, body=body)
 
 
-def _rows(
-    services: Services, app_name: str, merge: Merge, *, building: bool, promotion: tuple[str, int] | None
-) -> list[Row]:
+def _rows(services: Services, app_name: str, merge: Merge, *, building: bool) -> list[Row]:
     head = services.config.fetch()
     catalog = read_catalog(services.config, head)
     app = catalog.app(app_name)
@@ -67,7 +63,7 @@ def _rows(
         came_so_far = not rows or rows[-1].state is RowState.HEALTHY
         row = _entered_row(services, head, app, environment, merge)
         if row is None and came_so_far:
-            row = _proposed_row(services, app, environment, merge, promotion)
+            row = _proposed_row(services, app, environment, merge)
         if row is None and not rows and building:
             row = Row(environment.name, RowState.BUILDING)
         if row is None and came_so_far:
@@ -123,16 +119,10 @@ def _link(services: Services, rollback: ConfigCommit) -> str:
     return f"{to}[`{messages.short(rollback.sha)}`]({services.commit_url(rollback.sha)})"
 
 
-def _proposed_row(
-    services: Services, app: App, environment: Environment, merge: Merge, promotion: tuple[str, int] | None
-) -> Row | None:
+def _proposed_row(services: Services, app: App, environment: Environment, merge: Merge) -> Row | None:
     """The row of a gated environment that the release waits before."""
     if environment.gate is not Gate.PULL_REQUEST:
         return None
-    if promotion is not None and promotion[0] == environment.name:
-        number = promotion[1]
-        url = f"{services.github_url}/{services.config_name}/pull/{number}"
-        return Row(environment.name, RowState.AWAITING_APPROVAL, f"[{services.config_name}#{number}]({url})")
     branch = promotion_branch(environment.name, app.name)
     found = services.forge.find_pull_request(services.config_name, branch, state="all")
     if found is None or bump_id(release_id(app.name, merge.sha), environment.name) not in found.body:

@@ -121,7 +121,7 @@ def _say_waiting(services: Services, made: Release, environment: str, number: in
         return
     text = statuses.waits(made.app, environment)
     report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text, is_news=is_news)
-    report.report_progress(services, made.app, made.merge, image=made.image, promotion=(environment, number))
+    report.report_progress(services, made.app, made.merge, image=made.image)
 
 
 def _say_kept_out(services: Services, made: Release, environment: str, why: str) -> None:
