@@ -120,8 +120,8 @@ def _say_waiting(services: Services, made: Release, environment: str, number: in
     if may_be_repeated() and services.forge.pull_request(services.config_name, number).state != "open":
         return
     text = statuses.waits(made.app, environment)
-    report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text, is_news=is_news)
     report.report_progress(services, made.app, made.merge, image=made.image)
+    report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text, is_news=is_news)
 
 
 def _say_kept_out(services: Services, made: Release, environment: str, why: str) -> None:

@@ -36,12 +36,13 @@ def test_a_branch_rule_in_the_way_of_a_merge_is_told_with_who_lifts_it(shared: W
     try:
         app.approve(promotion["number"])
         comment = promotion_comment(shared, promotion["number"])
+        assert untouched(app)
     finally:
         shared.forge.protect(CONFIG, "master", approvals=0)
     assert "**Approved, and not merged: the rules of `master` do not let Slipway.**" in comment
     assert "let Slipway's account bypass it" in comment
     assert "`python -m bot doctor` names the rule" in comment
-    assert untouched(app)
+    until("the merge, now that nothing is in its way", lambda: app.bumps("production"))
 
 
 def test_a_bot_that_may_only_read_the_config_repo_is_told_on_the_pull_request(shared: World) -> None:
@@ -87,7 +88,7 @@ def test_a_promotion_that_a_person_closes_stays_closed_until_something_newer(sha
     until("a pending status", lambda: app.statuses(first).get("slipway/production") == "pending")
     shared.forge.close_pull_request(CONFIG, number, APPROVER)
     until("a red status", lambda: app.statuses(first).get("slipway/production") == "failure")
-    (comment,) = until("the comment", lambda: [text for text in app.comments() if "declined" in text])
+    (comment,) = until("the comment", lambda: [text for text in app.comments() if "🚫 declined" in text])
     assert f"| production | 🚫 declined | [acme/config#{number}]" in comment
     assert "✅ live" in comment
     looks = looks_at_promotions(shared)
