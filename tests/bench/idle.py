@@ -62,7 +62,7 @@ def measure_idle(world: World, seconds: float) -> Idle:
     before, began = cpu_of(processes), time.monotonic()
     time.sleep(seconds)
     used = cpu_of(processes) - before
-    return Idle(100 * used / (time.monotonic() - began), sum(memory_of(pid) for pid in processes) / MEBIBYTE)
+    return Idle(100 * used / (time.monotonic() - began), sum(map(memory_of, filter(_is_there, processes))) / MEBIBYTE)
 
 
 def _pids(world: World) -> Iterator[str]:
@@ -103,10 +103,15 @@ def _rests(processes: list[int]) -> bool:
 def cpu_of(processes: list[int]) -> float:
     """Seconds of processor time, those of children that ended included (git)."""
     ticks = 0
-    for pid in processes:
+    for pid in filter(_is_there, processes):
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         ticks += sum(int(field) for field in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _is_there(pid: int) -> bool:
+    """A git that ran at the start may be gone; who started it counts what it used."""
+    return Path(f"/proc/{pid}/stat").exists()
 
 
 def memory_of(pid: int) -> int:
