@@ -4,8 +4,9 @@ COPY requirements.txt /tmp/requirements.txt
 RUN python -m venv /opt/slipway && /opt/slipway/bin/pip install --no-cache-dir -r /tmp/requirements.txt
 
 FROM python:3.11-slim
+# gpg and ssh-keygen sign commits, where GIT_SIGNING_KEY asks for it.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends git \
+    && apt-get install --yes --no-install-recommends git gnupg openssh-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --shell /usr/sbin/nologin slipway \
     && install -d -o slipway -g slipway /srv/slipway/var

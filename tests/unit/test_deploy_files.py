@@ -98,3 +98,9 @@ def test_the_image_runs_the_procfiles_web_as_somebody_without_rights() -> None:
     procfile = (ROOT / "Procfile").read_text(encoding="utf-8")
     assert "gunicorn --config python:webhooks.gunicorn_conf" in procfile
     assert '"gunicorn", "--config", "python:webhooks.gunicorn_conf"' in dockerfile
+
+
+def test_the_image_has_what_git_signs_with() -> None:
+    installed = re.search(r"apt-get install [^&]*", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert installed is not None
+    assert {"git", "gnupg", "openssh-client"} <= set(installed[0].split())
