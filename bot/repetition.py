@@ -2,18 +2,48 @@
 
 A step that certainly runs for the first time leaves out looks that would find nothing. Whoever knows nothing of steps
 (a command, the web process, a new engine) is taken to repeat something, and looks.
+
+A look can come too early: what a worker sent out just before it died may still be on its way. So the step that was
+under way then looks a second time, when that must have arrived, before it does something again that nobody refuses.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LONGEST_REQUEST_SECONDS = 10.0
+"""GitHub ends a request that takes longer
+(https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts)."""
 
 _FIRST_TIME: ContextVar[bool] = ContextVar("first_time", default=False)
+_TAKEN_UP: ContextVar[float | None] = ContextVar("taken_up", default=None)
+_UNDER_WAY: ContextVar[bool] = ContextVar("under_way", default=False)
 
 
 def may_be_repeated() -> bool:
     """Whether the effect may be there already because this very step ran, or began to run, before."""
     return not _FIRST_TIME.get()
+
+
+def seconds_until_arrived() -> float:
+    """How long the effect may still be on its way from whoever died while this step was under way; 0 where not."""
+    at = _TAKEN_UP.get()
+    if at is None or not _UNDER_WAY.get():
+        return 0.0
+    return max(0.0, at + LONGEST_REQUEST_SECONDS - time.monotonic())
+
+
+def find(look: Callable[[], T]) -> T:
+    """What a look for the effect finds; where that is nothing, and too early to tell, what a second one finds."""
+    found = look()
+    if found or not (seconds := seconds_until_arrived()):
+        return found
+    time.sleep(seconds)
+    return look()
 
 
 @contextmanager
@@ -24,3 +54,23 @@ def first_time(*, certain: bool = True) -> Iterator[None]:
         yield
     finally:
         _FIRST_TIME.reset(token)
+
+
+@contextmanager
+def taken_up(at: float | None) -> Iterator[None]:
+    """Within it whoever did this before stopped before ``at``, seconds of the monotonic clock; None: nobody did."""
+    token = _TAKEN_UP.set(at)
+    try:
+        yield
+    finally:
+        _TAKEN_UP.reset(token)
+
+
+@contextmanager
+def under_way(*, perhaps: bool = True) -> Iterator[None]:
+    """Within it is what whoever stopped was in the middle of, if it ``perhaps`` is."""
+    token = _UNDER_WAY.set(perhaps)
+    try:
+        yield
+    finally:
+        _UNDER_WAY.reset(token)

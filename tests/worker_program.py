@@ -16,7 +16,7 @@ from bot.adapters.dbos.engine import QueueSpec, Worker, WorkflowSpec
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Comparison, Job, RolloutState
 from bot.ports import Run
-from bot.repetition import may_be_repeated
+from bot.repetition import may_be_repeated, seconds_until_arrived
 
 HOLDING_SECONDS = 30
 
@@ -123,18 +123,24 @@ def nap(run: Run, values: Mapping[str, Any]) -> Any:
 
 
 def doubtful(run: Run, values: Mapping[str, Any]) -> Any:
-    """What each step knows of having run before: one that holds, one that fails at first, and one after those."""
+    """What each step knows of a run before it: one that holds, one that fails at first, and one after those.
 
-    def at_second_sight() -> bool:
+    Whether it may have run, and whether what that one sent may still be on its way.
+    """
+
+    def knows() -> tuple[bool, bool]:
+        return may_be_repeated(), seconds_until_arrived() > 0
+
+    def at_second_sight() -> tuple[bool, bool]:
         if note(values["folder"], "second") == 1:
             raise UnknownOutcome("no answer")
-        return may_be_repeated()
+        return knows()
 
-    def held() -> bool:
+    def held() -> tuple[bool, bool]:
         hold(values["folder"], "first")
-        return may_be_repeated()
+        return knows()
 
-    return run.step("first", held), run.step("second", at_second_sight), run.step("third", may_be_repeated)
+    return run.step("first", held), run.step("second", at_second_sight), run.step("third", knows)
 
 
 WORKFLOWS = {name: WorkflowSpec(globals()[name], queue) for name, queue in QUEUES.items()}

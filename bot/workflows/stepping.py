@@ -11,6 +11,7 @@ import structlog
 from bot.errors import Permanent, SlipwayError
 from bot.jobs import Ended
 from bot.ports import Run
+from bot.repetition import under_way
 from bot.shortages import shortage
 
 T = TypeVar("T")
@@ -80,7 +81,8 @@ class Telling(Generic[T]):
         begun, self._begun = self._begun, None
         if begun is not None:
             return begun.result()
-        return self._function()  # another try, or the process that had begun it died
+        with under_way():  # another try, or the process that had begun it died
+            return self._function()
 
 
 def failed(error: SlipwayError) -> Ended:

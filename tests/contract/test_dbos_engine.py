@@ -256,7 +256,9 @@ def test_a_step_knows_whether_it_may_have_run_before(processes: Processes, *, ki
         worker.kill()
         processes.worker("one")
     processes.go()
-    assert processes.ended("doubtful/1").result == ((True, True, True) if killed else (False, True, False))
+    assert processes.ended("doubtful/1").result == (
+        ((True, True), (True, False), (True, False)) if killed else ((False, False), (True, False), (False, False))
+    )
 
 
 def test_another_worker_takes_over_what_a_killed_one_left(processes: Processes) -> None:

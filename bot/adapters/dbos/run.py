@@ -37,7 +37,7 @@ from bot.adapters.dbos.serializer import NotStorableError, UnreadableRecord, sto
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Job
 from bot.log_context import context_of
-from bot.repetition import first_time
+from bot.repetition import first_time, taken_up, under_way
 
 log = structlog.get_logger()
 
@@ -84,7 +84,9 @@ class DurableRun:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._id = assert_current_dbos_context().workflow_id
+        self._begun_at = time.monotonic()
         self._begun_before: bool | None = None
+        self._acted = False
 
     @property
     def id(self) -> str:
@@ -157,8 +159,16 @@ class DurableRun:
     # ------------------------------------------------------------ how
 
     def _told(self, function: Callable[[], T], attempt: int) -> T:
-        """Run it, and have it know whether it may have run before: by an earlier attempt, or before a crash."""
-        with first_time(certain=attempt == 1 and not self._was_begun_before()):
+        """Run it, and have it know whether it may have run before: by an earlier attempt, or before a crash.
+
+        Of the steps that a crash left without a record, only the first one was under way.
+        """
+        begun_before, acted, self._acted = self._was_begun_before(), self._acted, True
+        with (
+            first_time(certain=attempt == 1 and not begun_before),
+            taken_up(self._begun_at if begun_before else None),
+            under_way(perhaps=not acted),
+        ):
             return function()
 
     def _was_begun_before(self) -> bool:

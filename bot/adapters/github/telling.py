@@ -23,7 +23,7 @@ from bot.adapters.github.errors import status_of
 from bot.errors import SlipwayError
 from bot.facts import Deploying, DeploymentState, StatusState
 from bot.releases import Person
-from bot.repetition import may_be_repeated
+from bot.repetition import find, may_be_repeated
 
 _log = structlog.get_logger(__name__)
 
@@ -108,12 +108,15 @@ class Telling:
         repo, number, marker = key
         me = self.identity()
         self._found.pop(key, None)
-        listed = self._client.of(
-            repo,
-            f"read the comments of #{number} of {repo}",
-            lambda it: tuple(as_sent(comment) for comment in it.get_issue(number).get_comments()),
-        )
-        ours = [item for item in listed if marker in str(item.get("body") or "") and _wrote(me, item)]
+
+        def look() -> list[Json]:
+            doing = f"read the comments of #{number} of {repo}"
+            listed = self._client.of(
+                repo, doing, lambda it: tuple(as_sent(comment) for comment in it.get_issue(number).get_comments())
+            )
+            return [item for item in listed if marker in str(item.get("body") or "") and _wrote(me, item)]
+
+        ours = look() if only_update else find(look)
         if not ours:
             if not only_update:
                 doing = f"comment on #{number} of {repo}"
@@ -165,7 +168,7 @@ class Telling:
     ) -> None:
         """POST /repos/{repo}/statuses/{sha}, unless the newest of that context says so already."""
         status = {"state": state.value, "context": context, "description": _cut(description), "target_url": url}
-        if (may_be_repeated() or not is_news) and self._says(repo, sha, status):
+        if (may_be_repeated() or not is_news) and find(lambda: self._says(repo, sha, status)):
             return
         sent = {key: value for key, value in status.items() if value is not None}
         doing = f"set the status of commit {sha} of {repo}"
@@ -191,8 +194,7 @@ class Telling:
         """POST /repos/{repo}/deployments, unless it is there. Nothing is merged for it, and no status waited for."""
         repo, sha, environment = deploying.repo, deploying.sha, deploying.environment
         if may_be_repeated() or not is_news:
-            listed = self._deployments(repo, sha, environment)
-            known = next((one for one in listed if github_json.is_about(one, deploying.about)), None)
+            known = find(lambda: self._deployment_about(deploying))
             if known is not None:
                 return int(known["id"])
         sent = {
@@ -208,6 +210,10 @@ class Telling:
         doing = f"record the deployment of {sha} of {repo} to {environment}"
         made = self._without_fail(repo, "deployments", doing, f"/repos/{repo}/deployments", sent)
         return int(made["id"]) if made and made.get("id") else None
+
+    def _deployment_about(self, deploying: Deploying) -> Json | None:
+        listed = self._deployments(deploying.repo, deploying.sha, deploying.environment)
+        return next((one for one in listed if github_json.is_about(one, deploying.about)), None)
 
     def find_deployments(self, repo: str, sha: str, environment: str) -> tuple[int, ...]:
         """GET /repos/{repo}/deployments."""
@@ -234,8 +240,12 @@ class Telling:
         said = {"state": state.value, "description": _cut(description)}
         if may_be_repeated() or not is_news:
             doing = f"read how deployment {deployment} of {repo} went"
-            last = next(iter(self._listed(repo, "deployments", doing, f"{path}?per_page=1")), {})
-            if all(last.get(key) == value for key, value in said.items()):
+
+            def look() -> bool:
+                last = next(iter(self._listed(repo, "deployments", doing, f"{path}?per_page=1")), {})
+                return all(last.get(key) == value for key, value in said.items())
+
+            if find(look):
                 return
         links = {"environment_url": url, "log_url": log_url}
         sent = {**said, **{key: value for key, value in links.items() if value}, "auto_inactive": True}
