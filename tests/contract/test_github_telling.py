@@ -3,7 +3,7 @@
 All that it sends and gets is held to GitHub's own description.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from bot.adapters.github.credentials import TokenCredentials
 from bot.adapters.github.forge import GitHubForge
-from bot.errors import UnknownOutcome
+from bot.errors import Transient, UnknownOutcome
 from bot.facts import Deploying, DeploymentState, StatusState
 from bot.repetition import first_time
 from bot.sandbox.forge.faults import perform_then_drop, status
@@ -234,6 +234,37 @@ def test_deployments_that_github_refuses_are_done_without(tmp_path: Path, refusa
         assert forge.begin_deployment(deploying(scene)) is None
         assert forge.find_deployments(REPO, head(scene), "production") == ()
         end(forge, 1)
+
+
+@pytest.mark.parametrize("limited", [403, 429])
+def test_what_only_a_rate_limit_refuses_is_said_later(scene: Stage, forge: GitHubForge, limited: int) -> None:
+    def say() -> None:
+        forge.set_status(
+            REPO,
+            head(scene),
+            context="slipway/staging",
+            state=StatusState.SUCCESS,
+            description="live",
+            url=None,
+            is_news=True,
+        )
+
+    for path in ("/statuses/", "/deployments$", "/labels$"):
+        scene.forge.faults.add("POST", path, status(limited, {"Retry-After": "7"}, '{"message": "Slow down"}'))
+    number = scene.pull_request("topic")
+    tells: list[Callable[[], object]] = [
+        say,
+        lambda: forge.begin_deployment(deploying(scene)),
+        lambda: forge.label(REPO, number, ["slipway"]),
+    ]
+    for tell in tells:
+        with pytest.raises(Transient) as refused, first_time():
+            tell()
+        assert refused.value.retry_after == 7
+        tell()
+    assert [one.state for one in scene.repo().get_commit(head(scene)).get_statuses()] == ["success"]
+    assert len(list(scene.repo().get_deployments())) == 1
+    assert forge.pull_request(REPO, number).labels == ("slipway",)
 
 
 def test_labels_are_added_once_and_where_the_bot_may_not_are_done_without(scene: Stage, forge: GitHubForge) -> None:

@@ -1,15 +1,20 @@
-"""Kills the worker at a write: it stands in front of the stand-ins and sees each request that changes something.
+"""Stands in front of the stand-ins, sees each request that changes something, and kills the worker or lies to it.
 
 BEFORE, the worker dies and the write never happens. AFTER, the write happens and the worker dies without its answer.
-Either way nothing of the bot is touched: its process group gets SIGKILL from outside.
+Either way nothing of the bot is touched: its process group gets SIGKILL from outside. A lie lets it live: another
+answer than the true one, or none.
 """
 
 import io
 import re
+import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -39,10 +44,33 @@ class Moment(Enum):
     AFTER = "after"
 
 
+@dataclass(frozen=True, slots=True)
+class Lie:
+    """What is answered instead of the truth.
+
+    Attributes:
+        performed: whether the write happens all the same.
+        status: what is answered; None: nothing, and the connection is closed.
+        after: seconds of silence before that.
+        retry_after: seconds, for the header of that name.
+    """
+
+    performed: bool
+    status: HTTPStatus | None = None
+    after: float = 0.0
+    retry_after: int | None = None
+
+    def __str__(self) -> str:
+        answer = str(self.status.value) if self.status else "no answer"
+        silence = f", after {self.after:.0f} s" if self.after else ""
+        return f"{'done' if self.performed else 'not done'}, {answer}{silence}"
+
+
 FIRST = ", no. 1"
 
-Choice = Callable[[str], Moment | None]
-"""Takes a write, such as ``github: POST /repos/acme/config/pulls, no. 1``, and says when to kill; None lets it pass."""
+Fate = Moment | Lie
+Choice = Callable[[str], Fate | None]
+"""Takes a write, such as ``github: POST /repos/acme/config/pulls, no. 1``, and says what happens; None lets it pass."""
 
 
 class Executioner:
@@ -53,6 +81,7 @@ class Executioner:
         self.choose: Choice | None = None
         self.say: Callable[[str], None] = lambda _: None
         self.killed: list[str] = []
+        self.lied: list[str] = []
         self._done: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -66,6 +95,7 @@ class Executioner:
                     f"{name}: {kind}" if kind else None,
                     lambda: application(environ, start_response),
                     lambda: Response.from_app(application, environ, buffered=True).close(),
+                    lambda lie: _say(lie, environ, start_response),
                 )
 
             return guarded
@@ -81,30 +111,43 @@ class Executioner:
             def answer() -> Answer:
                 return answerer(request)
 
-            return self._meet(f"cluster: {request.method} {request.path}" if write else None, answer, answer)
+            kind = f"cluster: {request.method} {request.path}" if write else None
+            return self._meet(kind, answer, answer, _say_as_cluster)
 
         return guarded
 
-    def _meet(self, kind: str | None, answer: Callable[[], T], perform: Callable[[], object]) -> T:
-        """Let a request pass, or kill around it. A write keeps its ordinal until it was performed."""
+    def _meet(
+        self, kind: str | None, answer: Callable[[], T], perform: Callable[[], object], say: Callable[[Lie], T]
+    ) -> T:
+        """Let a request pass, kill around it, or lie. A write keeps its ordinal until it was performed."""
         if kind is None or self.choose is None:
             return answer()
         with self._lock:
             # What is written to a cluster, as a blob or as a reaction is the same each time, and is not looked for.
             looked_for = kind.startswith("github") and not kind.endswith("/reactions")
             write = f"{kind}, no. {self._done[kind] + 1}" if looked_for else kind + FIRST
-            moment = self.choose(write)
-            if moment is not Moment.BEFORE:
-                self._done[kind] += 1
-            if moment is not None:
-                if moment is Moment.AFTER:
+            fate = self.choose(write)
+            performed = fate is None or fate is Moment.AFTER or (isinstance(fate, Lie) and fate.performed)
+            self._done[kind] += performed
+            if fate is None:
+                pass
+            elif isinstance(fate, Lie):
+                self.lied.append(write)
+                self.say(f"  {fate}: {write}")
+            else:
+                if performed:
                     perform()
-                self.killed.append(f"{moment.value} {write}")
-                self.say(f"  kill {moment.value} {write}")
+                self.killed.append(f"{fate.value} {write}")
+                self.say(f"  kill {fate.value} {write}")
                 self.kill()
-        if moment is not None:
-            raise ConnectionAbortedError
-        return answer()
+        if fate is None:
+            return answer()
+        if isinstance(fate, Lie):
+            if performed:
+                perform()
+            time.sleep(fate.after)
+            return say(fate)
+        raise ConnectionAbortedError
 
 
 def each_write() -> Choice:
@@ -129,6 +172,37 @@ def each_kind(pattern: str = "") -> Choice:
         return Moment.BEFORE if len(met) % 2 else Moment.AFTER
 
     return choose
+
+
+def each_write_once(choose: Callable[[str], Lie | None]) -> Choice:
+    """Lie about each write when it is asked for the first time, as far as there is a lie for it."""
+    met: set[str] = set()
+
+    def chosen(write: str) -> Lie | None:
+        if write in met:
+            return None
+        met.add(write)
+        return choose(write)
+
+    return chosen
+
+
+def _say(lie: Lie, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    if lie.status is None:
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        raise ConnectionAbortedError
+    headers = {} if lie.retry_after is None else {"Retry-After": str(lie.retry_after)}
+    answer = Response(f'{{"message": "{lie.status.phrase}"}}', lie.status, headers, content_type="application/json")
+    return answer(environ, start_response)
+
+
+def _say_as_cluster(lie: Lie) -> Answer:
+    """As an API server says it: a ``Status``, with the pause in its details. An error ends the connection."""
+    if lie.status is None:
+        raise ConnectionAbortedError
+    details = {} if lie.retry_after is None else {"details": {"retryAfterSeconds": lie.retry_after}}
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": int(lie.status)}
+    return Answer(lie.status, {**status, "message": lie.status.phrase, "reason": "", **details})
 
 
 def _kind(environ: WSGIEnvironment) -> str | None:

@@ -39,6 +39,7 @@ def judge(
     bots: int = 1,
     proposed: Mapping[str, int] = MappingProxyType({}),
     straight: Collection[str] = (),
+    told: bool = True,
 ) -> None:
     """Wait for quiet, and count.
 
@@ -51,11 +52,12 @@ def judge(
             what changes anything: bumps, pull requests.
         proposed: how many promotions of a title there must be in all, where people asked for more than one.
         straight: source commits whose releases went one way, so that no status is said again after another one.
+        told: GitHub took every word: what is live has a status and a deployment that say so.
     """
     tally.stuck += _await_quiet(stage)
     log, pages = history.read(stage.world), cache(partial(_pages, stage))
     for app, sha in expected:
-        tally.lost += _lost(stage, log, app, sha)
+        tally.lost += [*_lost(stage, log, app, sha), *(_untold(stage, pages, app, sha) if told else ())]
     tally.lost += _lost_deliveries(stage)
     tally.doubled += [*_doubled_bumps(log), *_doubled_pulls(pages, proposed)]
     if bots == 1:
@@ -103,6 +105,23 @@ def _lost(stage: Stage, log: History, app: AppWorld, sha: str) -> Iterator[str]:
     digest = stage.world.digest(app.image, short)
     if digest is None or stage.world.digest(app.image, "latest") != digest:
         yield f"{name}: latest is not {short}"
+
+
+def _untold(stage: Stage, pages: Pages, app: AppWorld, sha: str) -> Iterator[str]:
+    """What is live is said to be, on its commit and by its deployment."""
+    said = app.statuses(sha)
+    for environment in stage.world.clusters:
+        about = f"{app.name} {sha[:7]} in {environment}"
+        if (status := said.get(f"slipway/{environment}")) != "success":
+            yield f"{about}: the status says {status}"
+        path = f"/repos/{app.source}/deployments"
+        states = [
+            state["state"]
+            for deployment in pages(f"{path}?sha={sha}&environment={environment}")[:1]
+            for state in pages(f"{path}/{deployment['id']}/statuses?")[:1]
+        ]
+        if states != ["success"]:
+            yield f"{about}: the deployment says {' '.join(states) or 'nothing'}"
 
 
 def _lost_deliveries(stage: Stage) -> Iterator[str]:

@@ -10,7 +10,7 @@ import psycopg
 
 from bot.adapters.dbos.database import libpq_url
 from tests import engines
-from tests.faults import downtime, kills, people, races, restarts, takeover, upkeep, webhooks
+from tests.faults import answers, downtime, kills, people, races, restarts, takeover, upkeep, webhooks
 from tests.faults.plan import Plan
 from tests.faults.tally import Tally
 
@@ -20,6 +20,7 @@ PARTS: Mapping[str, Callable[[Plan], None]] = {
     "requests": people.kill_at_requests,
     "upkeep": upkeep.kill_at_upkeep,
     "kills": kills.kill_at_random,
+    "answers": answers.lie,
     "webhooks": webhooks.lose_webhooks,
     "downtime": downtime.make_up,
     "restarts": restarts.restart,

@@ -18,8 +18,7 @@ from github import Github
 from bot.adapters.github.answers import utc
 from bot.adapters.github.client import GitHubClient
 from bot.adapters.github.credentials import Credentials
-from bot.adapters.github.errors import FOREIGN, status_of, translate
-from bot.adapters.github.telling import UNAVAILABLE
+from bot.adapters.github.errors import FOREIGN, is_unavailable, translate
 from bot.errors import SlipwayError
 from bot.facts import FailedDelivery
 
@@ -56,7 +55,7 @@ class GitHubDeliveries:
                 for log in self._logs(about):
                     found += untaken(log, self._entries(about, log, since))
             except SlipwayError as error:
-                if status_of(error) not in UNAVAILABLE:
+                if not is_unavailable(error):
                     raise
                 self._without(about, error)
         return tuple(found)

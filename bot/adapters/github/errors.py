@@ -34,6 +34,19 @@ FOREIGN = (
 )
 """Everything a call through PyGithub may raise."""
 
+UNAVAILABLE = frozenset(
+    {
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.CONFLICT,  # a rule of the repository about deployments
+        HTTPStatus.GONE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,  # the commit has a thousand statuses, or is gone
+        HTTPStatus.NOT_IMPLEMENTED,
+    }
+)
+"""Answers that mean: on without it."""
+
 SECONDARY_LIMIT_PAUSE = 60.0
 """Seconds to wait where GitHub names a secondary limit but no time (its documentation asks for a minute)."""
 
@@ -66,6 +79,11 @@ def status_of(error: BaseException | None) -> int | None:
     """The HTTP status behind a translated error, None where there was no answer."""
     cause = error.__cause__ if isinstance(error, SlipwayError) else error
     return cause.status if isinstance(cause, github.GithubException) else None
+
+
+def is_unavailable(error: SlipwayError) -> bool:
+    """Whether GitHub will not have this here, however often it is asked. A rate limit has such a status and passes."""
+    return status_of(error) in UNAVAILABLE and getattr(error, "retry_after", None) is None
 
 
 def words_of(error: SlipwayError) -> str:

@@ -17,9 +17,9 @@ from bot.adapters.github.advice import is_setting
 from bot.adapters.github.answers import Json, as_sent
 from bot.adapters.github.connection import TIMEOUT
 from bot.adapters.github.credentials import Credentials
-from bot.adapters.github.errors import status_of, words_of
+from bot.adapters.github.errors import is_unavailable, status_of, words_of
 from bot.adapters.github.lists import PAGE, Lists
-from bot.adapters.github.telling import UNAVAILABLE, Telling
+from bot.adapters.github.telling import Telling
 from bot.budget import Budget
 from bot.errors import Permanent, Refused, SlipwayError, UnknownOutcome
 from bot.facts import Commit, Comparison, PullRequest, Repository, Review
@@ -69,7 +69,7 @@ class GitHubForge(Telling):
                 "GitHub", doing, lambda hub: github_json.person(as_sent(hub.get_user(quote(login, safe=""))))
             )
         except SlipwayError as error:
-            if status_of(error) not in UNAVAILABLE:
+            if not is_unavailable(error):
                 raise
             return None
 

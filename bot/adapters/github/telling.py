@@ -19,7 +19,7 @@ from bot.adapters.github.answers import Json, as_sent
 from bot.adapters.github.client import GitHubClient
 from bot.adapters.github.connection import TIMEOUT
 from bot.adapters.github.credentials import Credentials
-from bot.adapters.github.errors import status_of
+from bot.adapters.github.errors import is_unavailable, status_of
 from bot.errors import SlipwayError
 from bot.facts import Deploying, DeploymentState, StatusState
 from bot.releases import Person
@@ -32,19 +32,6 @@ DESCRIPTION_LIMIT = 140
 
 COMMENTS = 1024
 """Comments whose ids are remembered, to edit them without looking for them."""
-
-UNAVAILABLE = frozenset(
-    {
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        HTTPStatus.CONFLICT,  # a rule of the repository about deployments
-        HTTPStatus.GONE,
-        HTTPStatus.UNPROCESSABLE_ENTITY,  # the commit has a thousand statuses, or is gone
-        HTTPStatus.NOT_IMPLEMENTED,
-    }
-)
-"""Answers that mean: on without it."""
 
 
 class Telling:
@@ -79,7 +66,7 @@ class Telling:
         try:
             return self._client.ask("the bot", doing, lambda hub: github_json.person(hub.get_user().raw_data))
         except SlipwayError as error:
-            if status_of(error) not in UNAVAILABLE:
+            if not is_unavailable(error):
                 raise
             self._without("the bot", "identity", error)
             return None
@@ -184,7 +171,7 @@ class Telling:
         try:
             return self._client.ask(repo, f"read the statuses of commit {sha} of {repo}", ask)
         except SlipwayError as error:
-            if status_of(error) not in UNAVAILABLE:
+            if not is_unavailable(error):
                 raise
             return False
 
@@ -268,7 +255,7 @@ class Telling:
         try:
             return self._client.ask(repo, doing, ask)
         except SlipwayError as error:
-            if status_of(error) not in UNAVAILABLE:
+            if not is_unavailable(error):
                 raise
             self._without(repo, capability, error)
             return []
@@ -283,7 +270,7 @@ class Telling:
         try:
             return self._client.ask(repo, doing, ask, write=True)
         except SlipwayError as error:
-            if status_of(error) not in UNAVAILABLE:
+            if not is_unavailable(error):
                 raise
             self._without(repo, capability, error)
             return None
