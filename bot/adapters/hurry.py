@@ -109,14 +109,8 @@ class _Noted(HTTPConnection):
         return super().getresponse()
 
 
-class _NotedSecurely(HTTPSConnection):
-    def request(self, *arguments: Any, **options: Any) -> None:
-        _note(self)
-        super().request(*arguments, **options)
-
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
-        _note(self)
-        return super().getresponse()
+class _NotedSecurely(_Noted, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(urllib3.HTTPConnectionPool):
