@@ -196,7 +196,7 @@ def _next(run: Run, services: Services, environment: str, subject: Subject) -> E
         went = bring_in(run, services, made, subject.next_environment, to_be_told=subject.told_by_what_follows)
         return Ended("healthy", went.detail, retry=went.retry)
     try:
-        digest = step(run, "tag latest", lambda: latest.tag_latest(services, made))
+        digest = step(run, "tag latest", lambda: latest.tag_latest(services, made, environment))
     except SlipwayError as error:
         return Ended("healthy", str(error), retry=not isinstance(error, Permanent))
-    return Ended("healthy", f"latest is {digest}")
+    return Ended("healthy", f"latest is {digest}" if digest else "latest is a newer release")

@@ -102,9 +102,9 @@ def _lost(stage: Stage, log: History, app: AppWorld, sha: str) -> Iterator[str]:
             yield f"{name} {short} is not live in {environment}"
         if f":{short}@" not in (running := app.running(environment) or "nothing"):
             yield f"{name}: the cluster {environment} runs {running}, not {short}"
-    digest = stage.world.digest(app.image, short)
-    if digest is None or stage.world.digest(app.image, "latest") != digest:
-        yield f"{name}: latest is not {short}"
+    runs = (app.running("production") or "").partition("@")[2]
+    if stage.world.digest(app.image, "latest") != runs:
+        yield f"{name}: latest is not what production runs ({runs})"
 
 
 def _untold(stage: Stage, pages: Pages, app: AppWorld, sha: str) -> Iterator[str]:
@@ -117,11 +117,11 @@ def _untold(stage: Stage, pages: Pages, app: AppWorld, sha: str) -> Iterator[str
         path = f"/repos/{app.source}/deployments"
         states = [
             state["state"]
-            for deployment in pages(f"{path}?sha={sha}&environment={environment}")[:1]
+            for deployment in pages(f"{path}?sha={sha}&environment={environment}")
             for state in pages(f"{path}/{deployment['id']}/statuses?")[:1]
         ]
-        if states != ["success"]:
-            yield f"{about}: the deployment says {' '.join(states) or 'nothing'}"
+        if "success" not in states:
+            yield f"{about}: its deployments say {' '.join(states) or 'nothing'}"
 
 
 def _lost_deliveries(stage: Stage) -> Iterator[str]:
