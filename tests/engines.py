@@ -290,14 +290,14 @@ class PostgresServer:
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
+    def fresh_database(self, tablespace: str = "pg_default") -> Iterator[str]:
         """The URL of a new database that is dropped afterwards, whoever is still connected."""
         name = f"test_{secrets.token_hex(6)}"
-        self._execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TABLESPACE {tablespace}")
         try:
             yield self.url(name)
         finally:
-            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def answers(self) -> bool:
         """Whether it takes connections."""
@@ -307,7 +307,7 @@ class PostgresServer:
             return False
         return True
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
@@ -316,7 +316,7 @@ class PostgresServer:
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server, durable enough for a test (no fsync: the machine is not going to lose power)."""
     programs = require(POSTGRES)
-    user = _unprivileged_user()
+    user = unprivileged_user()
     with _folder() as folder:
         server = PostgresServer(free_port(), "slipway", secrets.token_hex(12))
         (folder / "password").write_text(server.password)
@@ -336,7 +336,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield server
 
 
-def _unprivileged_user() -> str | None:
+def unprivileged_user() -> str | None:
     """Whom to run PostgreSQL as, since it refuses root; None where we are not root."""
     if os.geteuid() != 0:
         return None

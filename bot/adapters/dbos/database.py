@@ -257,6 +257,14 @@ def _system_database(engine: sa.Engine) -> SystemDatabase:
 # ---------------------------------------------------------------- errors
 
 
+_HELPS = {
+    "": "See to the database that DATABASE_URL names.",
+    "53100": "Make room on the disk of the server that DATABASE_URL names; Slipway goes on by itself.",
+    "25006": "DATABASE_URL must lead to the server that takes writes, not to a standby of it.",
+}
+"""What helps, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+
+
 @contextmanager
 def database_errors(action: str) -> Iterator[None]:
     """Translate what the database says into our errors. ``action`` completes "could not ..."."""
@@ -279,6 +287,6 @@ def translated(action: str, error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> P
     if state.startswith("42"):
         return Permanent(f"Slipway could not {action}: {reason}. See to the rights of DATABASE_URL's user.")
     return Transient(
-        f"Slipway could not {action}: {reason}. See to the database that DATABASE_URL names; until then nothing new "
-        "is accepted, and what was accepted is safe."
+        f"Slipway could not {action}: {reason}. {_HELPS.get(state, _HELPS[''])} Until then nothing new is accepted, "
+        "and what was accepted is safe."
     )

@@ -18,7 +18,7 @@ from bot.adapters.dbos.database import APPLICATION, SCHEMA, check_writable, data
 from bot.adapters.dbos.rope import pull
 from bot.adapters.dbos.serializer import JsonSerializer
 from bot.adapters.together import Take, Together
-from bot.errors import Permanent, SlipwayError
+from bot.errors import Permanent, SlipwayError, Transient
 from bot.facts import Job, JobRecord, JobState
 
 _STATES = {
@@ -51,6 +51,7 @@ class DbosQueue:
         self._file = sqlite_path(database_url)
         self._engine = open_engine(database_url, patience=patience, connections=connections, full_sync=True)
         self._stores: Together[Job, bool] = Together(self._store_for_all)
+        self._unstored: Job | None = None
 
     @functools.cached_property
     def _client(self) -> DBOSClient:
@@ -72,9 +73,13 @@ class DbosQueue:
             Permanent: no such workflow, or the tables are not there.
         """
         enqueue_options(job, self._queues)
-        if self._engine.dialect.name == "sqlite":
-            return self._stores.ask(job)
-        return self._store([job])[0]
+        try:
+            is_new = self._stores.ask(job) if self._engine.dialect.name == "sqlite" else self._store([job])[0]
+        except Transient:
+            self._unstored = job
+            raise
+        self._unstored = None
+        return is_new
 
     def _store_for_all(self, take: Take[Job, bool]) -> None:
         """One transaction for everyone who waits: SQLite has one writer, and each commit waits for the disk."""
@@ -113,13 +118,21 @@ class DbosQueue:
         return {record.id: record for portion in portions for record in self._records(workflow_ids=portion)}
 
     def check_writable(self) -> None:
-        """Store something, as a delivery would be.
+        """Store something, as a delivery would be; after one could not be, that very one, which is taken back.
+
+        A full disk may well take a small thing: a database has room within the files that it has.
 
         Raises:
             Transient: nothing can be stored now.
             Permanent: the tables are not there.
         """
         check_writable(self._engine)
+        job = self._unstored
+        if job is not None:
+            with database_errors(f"store {job.id}"), self._engine.connect() as connection:
+                self._is_new(connection, job)
+                connection.rollback()
+            self._unstored = None
 
     def close(self) -> None:
         """Close every connection; the next call opens them again."""
