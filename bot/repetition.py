@@ -37,10 +37,10 @@ def seconds_until_arrived() -> float:
     return max(0.0, at + LONGEST_REQUEST_SECONDS - time.monotonic())
 
 
-def find(look: Callable[[], T]) -> T:
-    """What a look for the effect finds; where that is nothing, and too early to tell, what a second one finds."""
+def find(look: Callable[[], T], is_it: Callable[[T], object] = bool) -> T:
+    """What a look for the effect finds; where that is not it, and too early to tell, what a second one finds."""
     found = look()
-    if found or not (seconds := seconds_until_arrived()):
+    if is_it(found) or not (seconds := seconds_until_arrived()):
         return found
     time.sleep(seconds)
     return look()

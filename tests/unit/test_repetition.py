@@ -29,6 +29,12 @@ def test_what_may_still_be_on_its_way_is_looked_for_again(looks: Iterator[list[s
     assert time.monotonic() >= began + LONGEST_REQUEST_SECONDS - JUST_BEFORE_IT_ARRIVES
 
 
+def test_what_is_there_and_is_not_it_yet_is_looked_at_again() -> None:
+    texts = iter(["building", "built"])
+    with taken_up(time.monotonic() - JUST_BEFORE_IT_ARRIVES), under_way():
+        assert find(lambda: next(texts), lambda text: text == "built") == "built"
+
+
 def test_what_is_found_at_once_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
     with taken_up(time.monotonic()), under_way():

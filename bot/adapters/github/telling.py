@@ -103,7 +103,7 @@ class Telling:
             )
             return [item for item in listed if marker in str(item.get("body") or "") and _wrote(me, item)]
 
-        ours = look() if only_update else find(look)
+        ours = find(look, lambda found: found and _same_text(found[0], body))
         if not ours:
             if not only_update:
                 doing = f"comment on #{number} of {repo}"
