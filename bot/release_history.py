@@ -118,7 +118,7 @@ def release_history(
         *chain.from_iterable(_environment(entry, chain(releases, *(e.syncs for e in entries))) for entry in entries),
         *(_latest(entry) for entry in entries[-1:]),
     )
-    work = newest_first(chain(releases, builds, *(chain(entry.syncs, entry.approvals) for entry in entries)))
+    work = newest_first(chain(releases, builds, *(chain(entry.syncs, entry.others) for entry in entries)))
     return History(release_id(app, sha), app, sha, known, stages, work)
 
 
@@ -127,7 +127,10 @@ def release_history(
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """How the release stands to one environment: the bump that brought it, what took it back, the jobs about it."""
+    """How the release stands to one environment: the bump that brought it, what took it back, the jobs about it.
+
+    ``others`` are those that people asked for, and those that merged it or took it back.
+    """
 
     environment: Environment
     cell: Cell
@@ -136,7 +139,7 @@ class _Entry:
     note: OutcomeNote | None = None
     rollback: ConfigCommit | None = None
     syncs: tuple[Work, ...] = ()
-    approvals: tuple[Work, ...] = ()
+    others: tuple[Work, ...] = ()
     runs: bool = False
 
 
@@ -157,9 +160,10 @@ class _Gathering:
         """How it stands to one environment."""
         environment = cell.environment
         bump = brought_in(config, head, bump_id(release_id(self._app, self._sha), environment.name))
+        asked = self.jobs(f"promote/{self._app}/{environment.name}/{self._sha}/")
         if bump is None:
             waits = cell.pending if cell.pending and cell.pending.release.sha == self._sha else None
-            return _Entry(environment, cell, waits.release if waits else None)
+            return _Entry(environment, cell, waits.release if waits else None, others=asked)
         runs = cell.release is not None and cell.release.sha == self._sha
         return _Entry(
             environment,
@@ -168,7 +172,11 @@ class _Gathering:
             bump=bump,
             note=outcome_of(config.notes(bump.sha), self._app, environment.name),
             syncs=self.jobs(f"sync/{self._app}/{environment.name}/{bump.sha}/"),
-            approvals=self._approvals(bump.sha) if environment.gate is Gate.PULL_REQUEST else (),
+            others=(
+                *asked,
+                *(self._approvals(bump.sha) if environment.gate is Gate.PULL_REQUEST else ()),
+                *self.jobs(f"rollback/{self._app}/{environment.name}/{bump.sha}/"),
+            ),
             rollback=None if runs else rollback_of(config, head, bump.sha, self._app, environment.name),
             runs=runs,
         )
@@ -244,7 +252,7 @@ def _approved(entry: _Entry, bump: ConfigCommit) -> Stage:
         at=bump.committed_at,
         environment=entry.environment.name,
         commit=bump.sha,
-        pull_request=next((work.about.pull_request for work in entry.approvals), None),
+        pull_request=next((work.about.pull_request for work in entry.others if work.about.pull_request), None),
     )
 
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.facts import JobState
-from bot.jobs import Ended, build_job, release_job, sync_job
+from bot.jobs import Ended, build_job, promote_job, release_job, rollback_job, sync_job
 from bot.links import Links
 from bot.messages.rollback import Return
 from bot.messages.rollback import commit_message as rollback_message
@@ -129,6 +129,15 @@ def test_its_jobs_are_listed_newest_first_and_no_others(config: FakeConfig, queu
         "Rollout of blog on staging",
         "Release of blog 5656565",
     ]
+
+
+def test_what_people_asked_for_and_what_took_it_back_are_among_its_jobs(config: FakeConfig, queue: FakeQueue) -> None:
+    bump = config.bump(BLOG, "staging")
+    queue.add(rollback_job("blog", "staging", bump), JobState.DONE, Ended("stayed", "refused"))
+    queue.add(rollback_job("blog", "staging", "f" * 40), JobState.DONE, Ended("done"))
+    queue.add(promote_job("blog", "production", BLOG.sha, by="abel"), JobState.DONE, Ended("done", "proposed"))
+    queue.add(promote_job("blog", "production", "e" * 40, by="abel"), JobState.DONE, Ended("done", "proposed"))
+    assert [work.id.split("/")[0] for work in history(config, queue).jobs] == ["promote", "rollback"]
 
 
 def test_a_release_that_nobody_knows_is_none(config: FakeConfig, queue: FakeQueue) -> None:
