@@ -8,9 +8,9 @@ from http import HTTPStatus
 from bot.adapters.github.connection import TIMEOUT
 from bot.facts import JobRecord
 from bot.jobs import Ended
-from tests.faults.executioner import Lie, each_write_once
 from tests.faults.journey import Journey, arrived, travel
 from tests.faults.judge import judge
+from tests.faults.lies import Lie, each_write_once
 from tests.faults.plan import Plan
 from tests.faults.stage import Stage
 from tests.scenarios.world import Bot

@@ -7,14 +7,11 @@ answer than the true one, or none.
 
 import io
 import re
-import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
-from http import HTTPStatus
 from typing import TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -22,6 +19,7 @@ from werkzeug.wrappers import Response
 
 from bot.sandbox.cluster import Answerer
 from bot.sandbox.cluster.router import Answer, Request
+from tests.faults.lies import Lie, say_as_cluster, say_over_http
 
 T = TypeVar("T")
 
@@ -42,28 +40,6 @@ class Moment(Enum):
 
     BEFORE = "before"
     AFTER = "after"
-
-
-@dataclass(frozen=True, slots=True)
-class Lie:
-    """What is answered instead of the truth.
-
-    Attributes:
-        performed: whether the write happens all the same.
-        status: what is answered; None: nothing, and the connection is closed.
-        after: seconds of silence before that.
-        retry_after: seconds, for the header of that name.
-    """
-
-    performed: bool
-    status: HTTPStatus | None = None
-    after: float = 0.0
-    retry_after: int | None = None
-
-    def __str__(self) -> str:
-        answer = str(self.status.value) if self.status else "no answer"
-        silence = f", after {self.after:.0f} s" if self.after else ""
-        return f"{'done' if self.performed else 'not done'}, {answer}{silence}"
 
 
 FIRST = ", no. 1"
@@ -95,7 +71,7 @@ class Executioner:
                     f"{name}: {kind}" if kind else None,
                     lambda: application(environ, start_response),
                     lambda: Response.from_app(application, environ, buffered=True).close(),
-                    lambda lie: _say(lie, environ, start_response),
+                    lambda lie: say_over_http(lie, environ, start_response),
                 )
 
             return guarded
@@ -112,7 +88,7 @@ class Executioner:
                 return answerer(request)
 
             kind = f"cluster: {request.method} {request.path}" if write else None
-            return self._meet(kind, answer, answer, _say_as_cluster)
+            return self._meet(kind, answer, answer, say_as_cluster)
 
         return guarded
 
@@ -127,27 +103,29 @@ class Executioner:
             looked_for = kind.startswith("github") and not kind.endswith("/reactions")
             write = f"{kind}, no. {self._done[kind] + 1}" if looked_for else kind + FIRST
             fate = self.choose(write)
-            performed = fate is None or fate is Moment.AFTER or (isinstance(fate, Lie) and fate.performed)
-            self._done[kind] += performed
-            if fate is None:
-                pass
-            elif isinstance(fate, Lie):
-                self.lied.append(write)
-                self.say(f"  {fate}: {write}")
-            else:
-                if performed:
-                    perform()
-                self.killed.append(f"{fate.value} {write}")
-                self.say(f"  kill {fate.value} {write}")
-                self.kill()
+            self._done[kind] += fate is None or fate is Moment.AFTER or (isinstance(fate, Lie) and fate.performed)
+            if isinstance(fate, Moment):
+                self._kill(fate, write, perform)
         if fate is None:
             return answer()
         if isinstance(fate, Lie):
-            if performed:
-                perform()
-            time.sleep(fate.after)
-            return say(fate)
+            return self._lie(fate, write, perform, say)
         raise ConnectionAbortedError
+
+    def _kill(self, moment: Moment, write: str, perform: Callable[[], object]) -> None:
+        if moment is Moment.AFTER:
+            perform()
+        self.killed.append(f"{moment.value} {write}")
+        self.say(f"  kill {moment.value} {write}")
+        self.kill()
+
+    def _lie(self, lie: Lie, write: str, perform: Callable[[], object], say: Callable[[Lie], T]) -> T:
+        self.lied.append(write)
+        self.say(f"  {lie}: {write}")
+        if lie.performed:
+            perform()
+        time.sleep(lie.after)
+        return say(lie)
 
 
 def each_write() -> Choice:
@@ -172,37 +150,6 @@ def each_kind(pattern: str = "") -> Choice:
         return Moment.BEFORE if len(met) % 2 else Moment.AFTER
 
     return choose
-
-
-def each_write_once(choose: Callable[[str], Lie | None]) -> Choice:
-    """Lie about each write when it is asked for the first time, as far as there is a lie for it."""
-    met: set[str] = set()
-
-    def chosen(write: str) -> Lie | None:
-        if write in met:
-            return None
-        met.add(write)
-        return choose(write)
-
-    return chosen
-
-
-def _say(lie: Lie, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    if lie.status is None:
-        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-        raise ConnectionAbortedError
-    headers = {} if lie.retry_after is None else {"Retry-After": str(lie.retry_after)}
-    answer = Response(f'{{"message": "{lie.status.phrase}"}}', lie.status, headers, content_type="application/json")
-    return answer(environ, start_response)
-
-
-def _say_as_cluster(lie: Lie) -> Answer:
-    """As an API server says it: a ``Status``, with the pause in its details. An error ends the connection."""
-    if lie.status is None:
-        raise ConnectionAbortedError
-    details = {} if lie.retry_after is None else {"details": {"retryAfterSeconds": lie.retry_after}}
-    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": int(lie.status)}
-    return Answer(lie.status, {**status, "message": lie.status.phrase, "reason": "", **details})
 
 
 def _kind(environ: WSGIEnvironment) -> str | None:
