@@ -40,4 +40,15 @@ class Transient(SlipwayError):
 
 
 class UnknownOutcome(SlipwayError):
-    """A write was sent and no answer came: it may or may not have happened. Read, then decide."""
+    """A write was sent and no answer came: it may or may not have happened. Read, then decide.
+
+    Args:
+        message: the paragraph.
+        unfinished: the other side may be at it still, so that a look at once may come too early.
+    """
+
+    unfinished = False
+
+    def __init__(self, message: str, *, unfinished: bool = False) -> None:
+        super().__init__(message)
+        self.unfinished = unfinished

@@ -3,8 +3,9 @@
 A step that certainly runs for the first time leaves out looks that would find nothing. Whoever knows nothing of steps
 (a command, the web process, a new engine) is taken to repeat something, and looks.
 
-A look can come too early: what a worker sent out just before it died may still be on its way. So the step that was
-under way then looks a second time, when that must have arrived, before it does something again that nobody refuses.
+A look can come too early: what was sent out just before a worker died, or a connection broke, may still be on its way.
+So the step that was under way then looks a second time, when that must have arrived, before it does something again
+that nobody refuses.
 """
 
 import time
@@ -30,7 +31,7 @@ def may_be_repeated() -> bool:
 
 
 def seconds_until_arrived() -> float:
-    """How long the effect may still be on its way from whoever died while this step was under way; 0 where not."""
+    """How long the effect may still be on its way from whoever left off in the middle of this step; 0 where not."""
     at = _TAKEN_UP.get()
     if at is None or not _UNDER_WAY.get():
         return 0.0
@@ -58,7 +59,7 @@ def first_time(*, certain: bool = True) -> Iterator[None]:
 
 @contextmanager
 def taken_up(at: float | None) -> Iterator[None]:
-    """Within it whoever did this before stopped before ``at``, seconds of the monotonic clock; None: nobody did."""
+    """Within it whoever did this before left off by ``at``, seconds of the monotonic clock; None: nobody did."""
     token = _TAKEN_UP.set(at)
     try:
         yield
@@ -68,7 +69,7 @@ def taken_up(at: float | None) -> Iterator[None]:
 
 @contextmanager
 def under_way(*, perhaps: bool = True) -> Iterator[None]:
-    """Within it is what whoever stopped was in the middle of, if it ``perhaps`` is."""
+    """Within it is what whoever left off was in the middle of, if it ``perhaps`` is."""
     token = _UNDER_WAY.set(perhaps)
     try:
         yield

@@ -133,7 +133,7 @@ def doubtful(run: Run, values: Mapping[str, Any]) -> Any:
 
     def at_second_sight() -> tuple[bool, bool]:
         if note(values["folder"], "second") == 1:
-            raise UnknownOutcome("no answer")
+            raise UnknownOutcome("no answer", unfinished=bool(values.get("unfinished")))
         return knows()
 
     def held() -> tuple[bool, bool]:

@@ -261,6 +261,13 @@ def test_a_step_knows_whether_it_may_have_run_before(processes: Processes, *, ki
     )
 
 
+def test_a_step_knows_that_what_its_last_attempt_sent_may_still_arrive(processes: Processes) -> None:
+    processes.enqueue("doubtful", "doubtful/1", unfinished=True)
+    processes.worker("one")
+    processes.go()
+    assert processes.ended("doubtful/1").result == ((False, False), (True, True), (False, False))
+
+
 def test_another_worker_takes_over_what_a_killed_one_left(processes: Processes) -> None:
     processes.enqueue("story", "story/1")
     killed = processes.worker("one")

@@ -1,9 +1,12 @@
-"""A worker dies while GitHub still works on what it asked for: whoever takes over does not ask for it again."""
+"""GitHub still works on what it was asked for when the worker dies, or the connection does: it is not asked again."""
 
 import signal
+import socket
 import threading
 import time
 from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+from werkzeug.wrappers import Response
 
 from bot.sandbox.forge.faults import Action
 from tests.scenarios.world import CONFIG, Bot, World, until
@@ -21,6 +24,29 @@ def arrive_late(begun: threading.Event) -> Action:
         return app
 
     return act
+
+
+def hang_up_and_do_it_late(app: WSGIApplication, environ: WSGIEnvironment) -> WSGIApplication:
+    """The connection breaks, and what was asked for happens all the same, after the next look for it."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    time.sleep(LATE_SECONDS)
+    Response.from_app(app, environ, buffered=True).close()
+    raise ConnectionAbortedError
+
+
+def test_what_a_broken_connection_brings_late_is_not_sent_again(quiet: tuple[World, Bot]) -> None:
+    world, bot = quiet
+    bot.start()
+    app = world.add_app("broken")
+    for path in ("issues/1/comments$", "deployments$", "statuses/"):
+        world.forge.faults.add("POST", f"/repos/{app.source}/{path}", hang_up_and_do_it_late)
+    sha = app.merge("A change")
+    app.await_promotion(sha)
+    until("staging to be told", lambda: app.statuses(sha).get("slipway/staging") == "success")
+    said = [one["context"] for one in world.api(f"/repos/{app.source}/commits/{sha}/statuses")]
+    assert said.count("slipway/staging") == 1
+    assert len(app.comments()) == 1
+    assert [one["environment"] for one in world.api(f"/repos/{app.source}/deployments")] == ["staging"]
 
 
 def test_what_a_dead_worker_had_sent_out_is_not_sent_again(quiet: tuple[World, Bot]) -> None:

@@ -108,14 +108,17 @@ class DurableRun:
             log.info("step done", step=name, seconds=round(time.monotonic() - began, 3))
             return result
 
+        broke_off: float | None = None
         for attempt in range(1, attempts):
             try:
-                return self._recorded(_label(name, attempt), partial(self._told, timed, attempt))
+                return self._recorded(_label(name, attempt), partial(self._told, timed, attempt, broke_off))
             except (Transient, UnknownOutcome) as error:
+                if isinstance(error, UnknownOutcome) and error.unfinished:
+                    broke_off = time.monotonic()
                 pause = self._pause(attempt, error)
                 log.warning("step is tried again", step=name, attempt=attempt, pause=pause, reason=str(error))
                 self.sleep(pause)
-        return self._recorded(_label(name, attempts), partial(self._told, timed, attempts))
+        return self._recorded(_label(name, attempts), partial(self._told, timed, attempts, broke_off))
 
     def sleep(self, seconds: float) -> None:
         """Sleep durably: a restart sleeps only the rest. The clock of the machine counts, bounded by ``seconds``."""
@@ -158,16 +161,18 @@ class DurableRun:
 
     # ------------------------------------------------------------ how
 
-    def _told(self, function: Callable[[], T], attempt: int) -> T:
+    def _told(self, function: Callable[[], T], attempt: int, broke_off: float | None) -> T:
         """Run it, and have it know whether it may have run before: by an earlier attempt, or before a crash.
 
-        Of the steps that a crash left without a record, only the first one was under way.
+        Of the steps that a crash left without a record, only the first one was under way. ``broke_off`` is when an
+        attempt ended that the other side may be at still.
         """
         begun_before, acted, self._acted = self._was_begun_before(), self._acted, True
+        left_off = broke_off if broke_off is not None or not begun_before else self._begun_at
         with (
             first_time(certain=attempt == 1 and not begun_before),
-            taken_up(self._begun_at if begun_before else None),
-            under_way(perhaps=not acted),
+            taken_up(left_off),
+            under_way(perhaps=broke_off is not None or not acted),
         ):
             return function()
 

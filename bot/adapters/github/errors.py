@@ -188,9 +188,11 @@ def _silent(error: Exception, doing: str, *, write: bool) -> SlipwayError:
         )
     if _never_sent(causes):
         return Transient(f"Could not {doing}: GitHub cannot be reached.")
-    why = "no answer came in time" if isinstance(error, requests.Timeout) else "the connection broke"
+    late = isinstance(error, requests.Timeout)
+    why = "no answer came in time" if late else "the connection broke"
     if write:
-        return UnknownOutcome(f"Asked GitHub to {doing}, but {why}: it may or may not have happened.")
+        text = f"Asked GitHub to {doing}, but {why}: it may or may not have happened."
+        return UnknownOutcome(text, unfinished=not late)  # who waited in vain waited longer than GitHub works
     return Transient(f"Could not {doing}: {why}.")
 
 
