@@ -4,8 +4,8 @@ A step that certainly runs for the first time leaves out looks that would find n
 (a command, the web process, a new engine) is taken to repeat something, and looks.
 
 A look can come too early: what was sent out just before a worker died, or a connection broke, may still be on its way.
-So the step that was under way then looks a second time, when that must have arrived, before it does something again
-that nobody refuses.
+So the step that was under way then begins once more, when that must have arrived, before it does something again that
+nobody refuses. It begins from its beginning, since by then other things may have happened, too.
 """
 
 import time
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
+
+from bot.errors import Transient
 
 T = TypeVar("T")
 
@@ -38,13 +40,21 @@ def seconds_until_arrived() -> float:
     return max(0.0, at + LONGEST_REQUEST_SECONDS - time.monotonic())
 
 
+class TooEarly(Transient):
+    """It cannot be told yet whether something is to be done. Waiting for that is no failed attempt."""
+
+
 def find(look: Callable[[], T], is_it: Callable[[T], object] = bool) -> T:
-    """What a look for the effect finds; where that is not it, and too early to tell, what a second one finds."""
+    """What a look for the effect finds.
+
+    Raises:
+        TooEarly: that is not it, and it may still be on its way.
+    """
     found = look()
-    if is_it(found) or not (seconds := seconds_until_arrived()):
-        return found
-    time.sleep(seconds)
-    return look()
+    seconds = seconds_until_arrived()
+    if seconds and not is_it(found):
+        raise TooEarly("What was sent before may still arrive; until then nothing is sent again.", seconds)
+    return found
 
 
 @contextmanager

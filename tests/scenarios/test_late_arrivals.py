@@ -26,22 +26,29 @@ def arrive_late(begun: threading.Event) -> Action:
     return act
 
 
-def hang_up_and_do_it_late(app: WSGIApplication, environ: WSGIEnvironment) -> WSGIApplication:
+def hang_up_and_do_it_late(arrived: list[str]) -> Action:
     """The connection breaks, and what was asked for happens all the same, after the next look for it."""
-    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-    time.sleep(LATE_SECONDS)
-    Response.from_app(app, environ, buffered=True).close()
-    raise ConnectionAbortedError
+
+    def act(app: WSGIApplication, environ: WSGIEnvironment) -> WSGIApplication:
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        time.sleep(LATE_SECONDS)
+        Response.from_app(app, environ, buffered=True).close()
+        arrived.append(environ["PATH_INFO"])
+        raise ConnectionAbortedError
+
+    return act
 
 
 def test_what_a_broken_connection_brings_late_is_not_sent_again(quiet: tuple[World, Bot]) -> None:
     world, bot = quiet
     bot.start()
     app = world.add_app("broken")
-    for path in ("issues/1/comments$", "deployments$", "statuses/"):
-        world.forge.faults.add("POST", f"/repos/{app.source}/{path}", hang_up_and_do_it_late)
+    paths, arrived = ("issues/1/comments$", "deployments$", "statuses/"), list[str]()
+    for path in paths:
+        world.forge.faults.add("POST", f"/repos/{app.source}/{path}", hang_up_and_do_it_late(arrived))
     sha = app.merge("A change")
     app.await_promotion(sha)
+    until("what is late", lambda: len(arrived) == len(paths))
     until("staging to be told", lambda: app.statuses(sha).get("slipway/staging") == "success")
     said = [one["context"] for one in world.api(f"/repos/{app.source}/commits/{sha}/statuses")]
     assert said.count("slipway/staging") == 1

@@ -37,7 +37,7 @@ from bot.adapters.dbos.serializer import NotStorableError, UnreadableRecord, sto
 from bot.errors import Permanent, SlipwayError, Transient, UnknownOutcome
 from bot.facts import Job
 from bot.log_context import context_of
-from bot.repetition import first_time, taken_up, under_way
+from bot.repetition import TooEarly, first_time, taken_up, under_way
 
 log = structlog.get_logger()
 
@@ -96,6 +96,8 @@ class DurableRun:
     def step(self, name: str, function: Callable[[], T], *, attempts: int = 5) -> T:
         """Run a step once; again after ``Transient`` and ``UnknownOutcome``, with growing pauses, up to ``attempts``.
 
+        ``TooEarly`` is none of them, and after its pause it is early no more.
+
         Raises:
             SlipwayError: what the last attempt raised.
             Permanent: also for any other exception: it is a mistake of ours, and its traceback is in the log.
@@ -108,17 +110,21 @@ class DurableRun:
             log.info("step done", step=name, seconds=round(time.monotonic() - began, 3))
             return result
 
-        broke_off: float | None = None
-        for attempt in range(1, attempts):
+        attempt, broke_off = 1, None
+        while True:
             try:
                 return self._recorded(_label(name, attempt), partial(self._told, timed, attempt, broke_off))
+            except TooEarly as early:
+                self.sleep(early.retry_after or 0.0)
             except (Transient, UnknownOutcome) as error:
+                if attempt == attempts:
+                    raise
                 if isinstance(error, UnknownOutcome) and error.unfinished:
                     broke_off = time.monotonic()
                 pause = self._pause(attempt, error)
                 log.warning("step is tried again", step=name, attempt=attempt, pause=pause, reason=str(error))
                 self.sleep(pause)
-        return self._recorded(_label(name, attempts), partial(self._told, timed, attempts, broke_off))
+                attempt += 1
 
     def sleep(self, seconds: float) -> None:
         """Sleep durably: a restart sleeps only the rest. The clock of the machine counts, bounded by ``seconds``."""
