@@ -148,8 +148,11 @@ def _stream(process: "subprocess.Popen[bytes]", headers: list[tuple[str, str]]) 
 
 
 def _chunks(process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
-    while chunk := _stdout(process).read1(_CHUNK):  # type: ignore[attr-defined]
-        yield chunk
+    try:
+        while chunk := _stdout(process).read1(_CHUNK):  # type: ignore[attr-defined]
+            yield chunk
+    finally:
+        _finish(process)  # werkzeug closes no response whose client reset the connection
 
 
 def _read_all(process: "subprocess.Popen[bytes]") -> bytes:
