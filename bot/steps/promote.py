@@ -8,9 +8,12 @@ from bot.errors import Permanent
 from bot.facts import Change, Commit, ConfigCommit, PullRequest, StatusState
 from bot.manifests.forms import holding_files
 from bot.messages import promote as promote_texts
+from bot.messages import statuses
 from bot.releases import Release, promotion_branch
+from bot.repetition import may_be_repeated
 from bot.services import Services
 from bot.steps.owners import owners_of_files
+from bot.steps.report import set_environment_status
 from bot.steps.requested import Asked
 from bot.steps.state import Place, deployment, form_of, outcome, previous_environment, text_reader
 
@@ -47,8 +50,11 @@ def propose(services: Services, place: Place, release: Release, change: Change, 
     if tip is None:
         return Proposal(None)
     already_open = known if known is not None and known.state == "open" else None
+    moved = already_open is None or already_open.head_sha != tip.sha
+    if moved or may_be_repeated():
+        _say_on_source(services, place, release, is_news=tip.is_new)
     pull_request = _open_or_edit(services, place, release, already_open, asked)
-    if already_open is None or already_open.head_sha != tip.sha:
+    if moved:
         _say_waiting(services, place, pull_request, tip)
     return Proposal(pull_request.number)
 
@@ -58,6 +64,12 @@ def _made_already(services: Services, branch: str, declined: PullRequest, change
     tip = services.config.branch_tip(branch)
     commit = services.config.commit(tip) if tip is not None and tip != declined.head_sha else None
     return commit is not None and commit.message.strip() == change.message.strip()
+
+
+def _say_on_source(services: Services, place: Place, release: Release, *, is_news: bool) -> None:
+    """That it waits, on the source commit. Said before anybody can approve it, so that it is never the last word."""
+    environment, text = place.environment.name, statuses.waits(release.app, place.environment.name)
+    set_environment_status(services, release.merge, environment, StatusState.PENDING, text, is_news=is_news)
 
 
 def _say_waiting(services: Services, place: Place, pull_request: PullRequest, head: ConfigCommit) -> None:

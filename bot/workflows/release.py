@@ -88,9 +88,7 @@ def bring_in(
             tell(run, "say what it waits for", lambda: _say_kept_out(services, made, environment, why))
             return Ended("waiting", f"{entered.entry.value} in {environment}")
         case Entered(entry=Entry.PROPOSED, pull_request=int(number)):
-            tell(
-                run, "say that it waits", lambda: _say_waiting(services, made, environment, number, is_news=to_be_told)
-            )
+            tell(run, "say that it waits", lambda: _say_waiting(services, made, number))
             announce(run, lambda: chat.waiting(services, made, environment, number))
             return Ended("done", f"{entered.entry.value} in {environment}")
         case Entered(entry=Entry.OUTDATED, why=why) if asked is not None:
@@ -115,13 +113,11 @@ def _say_building(services: Services, app: str, merge: Merge, environment: str, 
     report.report_progress(services, app, merge)
 
 
-def _say_waiting(services: Services, made: Release, environment: str, number: int, *, is_news: bool) -> None:
+def _say_waiting(services: Services, made: Release, number: int) -> None:
     """Nothing where the promotion waits no more: what came of it is told by whoever saw to that."""
     if may_be_repeated() and services.forge.pull_request(services.config_name, number).state != "open":
         return
-    text = statuses.waits(made.app, environment)
     report.report_progress(services, made.app, made.merge, image=made.image)
-    report.set_environment_status(services, made.merge, environment, StatusState.PENDING, text, is_news=is_news)
 
 
 def _say_kept_out(services: Services, made: Release, environment: str, why: str) -> None:
